@@ -57,8 +57,6 @@ struct gs_config {
 struct gs_state {
 	__u64 window;        /* written by userspace: the window of the maxima */
 	__u32 watching;      /* written by userspace: wakeups are hooked for the throttle clock */
-	__u32 rebase;        /* written by userspace: the scan renews what threads nobody has seen run start from */
-	__u32 reserved;
 	__u32 generation;    /* goes up when a cgroup goes */
 	__u32 groups;        /* group indices given out, less GS_FIRST_GROUP */
 	__u32 blocks;        /* blocks given out, less one a CPU */
@@ -97,7 +95,7 @@ struct gs_cpu {
 	__u32 head;        /* index of the segment that is open */
 	__u32 filled;      /* segments in the log, at most GS_LOG_LEN */
 	__u32 reserved;
-	__u64 broken_ns; /* the last missed switch */
+	__u64 broken_ns; /* the last missed switch, or the first switch seen: since then nothing is open */
 	__u64 switches;
 	__u64 chain_breaks;
 	__u64 unknown_ns;
@@ -154,7 +152,7 @@ struct gs_task {
 	__u32 suspect;     /* the kernel's stamp was set while the thread slept */
 	__u32 moved;       /* the wait has been on another CPU before */
 	__u32 queued_group; /* the group the open segment began with */
-	__u32 reserved;
+	__u32 unsplit;     /* queued before it was first seen, in a group that has been throttled: its wait cannot be split */
 	__u64 delay_ns;    /* the kernel's run_delay, as it should be at the next switch-in */
 	__u64 arrivals;    /* the kernel's pcount, likewise */
 	__u64 first_delay_ns; /* run_delay when first seen */
@@ -207,6 +205,8 @@ struct gs_wait_record {
 	__u32 cpu;
 	__u32 group;
 	__u32 moved;
+	__u64 clock_ns;     /* throttle clock at the start of the last segment */
+	__u64 now_clock_ns; /* and at its end */
 	struct gs_parts parts;
 };
 

@@ -174,6 +174,8 @@ static __always_inline void gs_emit(const struct gs_switch *e, __u64 queued, con
 	record->cpu = e->cpu;
 	record->group = e->next_group;
 	record->moved = task->moved;
+	record->clock_ns = task->clock_ns;
+	record->now_clock_ns = e->next_clock;
 	record->parts = task->parts;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
@@ -245,8 +247,9 @@ static __always_inline __u32 group_of(struct task_struct *p, struct gs_task *tas
 }
 
 /*
- * The fork hook and the scan have made nearly every thread's storage outside the run queue's lock. What is left are threads
- * the scan does not list (those outside its pid namespace, or all where the kernel has no iter/task): once each, here.
+ * The fork hook and the scan make nearly every thread's storage outside the run queue's lock. What is left are threads that
+ * run before the scan comes to them, and those it does not list (outside its pid namespace): once each, here. Whoever comes
+ * first makes the storage; what the scan starts a thread from holds because no hook has seen the thread until then.
  */
 static __always_inline struct gs_task *task_of(struct task_struct *p)
 {
@@ -363,7 +366,7 @@ int BPF_PROG(latency_wakeup_new, struct task_struct *p)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(latency_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct gs_task new = { .known = 1 }; /* it has never waited */
+	struct gs_task new = { .known = 1, .clock_ns = throttle_clock(child->se.cfs_rq) }; /* it has never waited */
 
 	if (!bpf_task_storage_get(&tasks, child, &new, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		__sync_fetch_and_add(&state.fork_failures, 1);
@@ -381,26 +384,23 @@ SEC("iter/task")
 int latency_scan(struct bpf_iter__task *ctx)
 {
 	struct task_struct *p = ctx->task;
-	struct gs_task new = {}, *task;
 	struct gs_seen seen = {};
+	struct gs_task *task;
+	struct gs_task new = {};
 
 	if (!p || !p->pid)
 		return 0;
+	new.clock_ns = throttle_clock(p->se.cfs_rq);
 	if (gs_method == GS_METHOD_LOG) {
 		/* If it is queued right now, its run_delay does not hold that wait yet: exactly what is wanted. */
 		new.known = 1;
 		new.delay_ns = new.first_delay_ns = p->sched_info.run_delay;
 		new.arrivals = p->sched_info.pcount;
+		new.unsplit = new.clock_ns && p->sched_info.last_queued;
 	}
 	task = bpf_task_storage_get(&tasks, p, &new, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!task)
 		return 0;
-	if (*(volatile __u32 *)&state.rebase && task->known && !task->on_ns && !task->left_ns && !task->counted_ns &&
-	    !task->missed_ns) {
-		/* Not seen since the storage was made, before the hooks were in place: its waits until now are not ours. */
-		task->delay_ns = task->first_delay_ns = new.delay_ns;
-		task->arrivals = new.arrivals;
-	}
 	seen.tid = p->pid;
 	seen.pid = p->tgid;
 	seen.cpu = task_rq_cpu(p);
@@ -412,7 +412,7 @@ int latency_scan(struct bpf_iter__task *ctx)
 	seen.counted_ns = task->counted_ns;
 	seen.missed_ns = task->missed_ns;
 	seen.parts = task->parts;
-	seen.now_clock_ns = throttle_clock(p->se.cfs_rq);
+	seen.now_clock_ns = new.clock_ns;
 	if (gs_method == GS_METHOD_LOG) {
 		__u64 stamp = p->sched_info.last_queued;
 

@@ -342,15 +342,15 @@ GS_INLINE __u64 gs_read_clock(__u32 cpu, __u32 group, __u64 now)
 	if (!clock)
 		return 0;
 	value = *(volatile __s64 *)clock;
-	return value < 0 ? value + now : value;
+	return value < 0 ? (__u64)value + now : (__u64)value;
 }
 
-GS_INLINE void gs_turn_clock(__u32 cpu, __u32 group, __s64 by)
+GS_INLINE void gs_turn_clock(__u32 cpu, __u32 group, __u64 by)
 {
 	__s64 *clock = gs_run_clock(cpu, group);
 
 	if (clock)
-		*(volatile __s64 *)clock += by;
+		*(volatile __u64 *)clock += by;
 }
 
 /* Starts a segment of a wait: own stamp, throttle clock and, with run clocks, what they show. */
@@ -381,8 +381,12 @@ GS_INLINE void gs_close(struct gs_cpu *cpu, __u32 cpu_id, struct gs_task *task, 
 		.cpu = cpu_id,
 		.group = group,
 	};
-	int reached = now <= start || gs_walk_span(&span);
+	int reached = 1;
 
+	if (task->unsplit)
+		span.parts.unattributed_ns = gs_minus(now, start);
+	else if (now > start)
+		reached = gs_walk_span(&span);
 	if (gs_method == GS_METHOD_CLOCK && !reached && group == task->queued_group && now_clock <= task->clock_ns &&
 	    cpu->broken_ns <= start) {
 		__u64 same = gs_minus(gs_read_clock(cpu_id, group, now), task->same_clock_ns);
@@ -452,7 +456,8 @@ GS_FUNCTION int gs_mend(const struct gs_switch *e, struct gs_task *prev)
 	if (!cpu)
 		return 0;
 	arrived = e->now;
-	if (!e->prev_idle && prev && e->prev_arrived > cpu->switched_ns && e->prev_arrived < e->now)
+	/* Group 0 is the idle thread's: the thread's own has not been looked up yet. */
+	if (!e->prev_idle && prev && prev->group && e->prev_arrived > cpu->switched_ns && e->prev_arrived < e->now)
 		arrived = e->prev_arrived;
 	cpu->chain_breaks++;
 	cpu->broken_ns = e->now;
@@ -465,9 +470,9 @@ GS_FUNCTION int gs_mend(const struct gs_switch *e, struct gs_task *prev)
 	else if (e->prev_idle)
 		cpu->group = GS_GROUP_IDLE;
 	else
-		cpu->group = prev ? prev->group : GS_GROUP_REST;
+		cpu->group = prev && prev->group ? prev->group : GS_GROUP_REST;
 	if (gs_method == GS_METHOD_CLOCK)
-		gs_turn_clock(e->cpu, cpu->group, -(__s64)e->now);
+		gs_turn_clock(e->cpu, cpu->group, -e->now);
 	if (prev) {
 		prev->on_ns = arrived < e->now ? arrived : 0;
 		prev->queued_ns = prev->left_ns = 0;
@@ -496,6 +501,7 @@ GS_INLINE void gs_reconcile(struct gs_cpu *cpu, struct gs_block *block, const st
 	} else {
 		next->known = 1;
 		next->first_delay_ns = e->next_delay;
+		next->clock_ns = e->next_clock; /* what was throttled before is not known */
 	}
 	next->delay_ns = e->next_delay;
 	next->arrivals = e->next_arrivals;
@@ -530,7 +536,7 @@ GS_FUNCTION int gs_end_wait(const struct gs_switch *e, struct gs_task *next, __u
 		gs_record_wait(block, &next->parts, gs_total(&next->parts));
 	if (next->moved) {
 		cpu->migrated_waits++;
-		cpu->moving_ns += gs_minus(e->now - next->began_ns, gs_total(&next->parts));
+		cpu->moving_ns += gs_minus(gs_minus(e->now, next->began_ns), gs_total(&next->parts));
 	}
 	gs_emit(e, queued, next);
 	__builtin_memset(&next->parts, 0, sizeof(next->parts));
@@ -549,12 +555,13 @@ GS_INLINE void gs_arrive(struct gs_cpu *cpu, struct gs_block *block, const struc
 		cpu->suspect_waits++;
 		cpu->suspect_ns += gs_minus(e->now, queued);
 		next->missed_ns += gs_minus(e->now, queued);
-		next->suspect = 0;
+		next->suspect = next->moved = 0;
+		__builtin_memset(&next->parts, 0, sizeof(next->parts));
 	} else if (queued || next->moved) {
 		if (!queued) /* moved, and not queued again as far as anyone tells */
 			queued = e->now;
 		began = next->moved ? next->began_ns : queued;
-		if (!next->moved && !gs_recording && gs_is_simple(cpu, queued, next->clock_ns, e->next_clock)) {
+		if (!(next->moved | next->unsplit) && !gs_recording && gs_is_simple(cpu, queued, next->clock_ns, e->next_clock)) {
 			__u32 runner = cpu->log[cpu->head & (GS_LOG_LEN - 1)].group;
 			__u32 cause = gs_cause(runner, e->next_group);
 
@@ -571,7 +578,7 @@ GS_INLINE void gs_arrive(struct gs_cpu *cpu, struct gs_block *block, const struc
 		} else {
 			next->counted_ns += gs_minus(e->now, queued);
 		}
-		next->moved = 0;
+		next->moved = next->unsplit = 0;
 	}
 	if (block && next->left_ns)
 		gs_record_spell(block, gs_left_kind(next), gs_minus(began, next->left_ns));
@@ -603,7 +610,9 @@ GS_INLINE void gs_on_switch(struct gs_cpu *cpu, const struct gs_switch *e, struc
 	__u32 leaving;
 
 	cpu->switches++;
-	if (cpu->current && cpu->current != e->prev_id)
+	if (!cpu->current)
+		cpu->broken_ns = e->now;
+	else if (cpu->current != e->prev_id)
 		gs_mend(e, prev);
 	leaving = cpu->group;
 	if (next) {
@@ -627,7 +636,7 @@ GS_INLINE void gs_on_switch(struct gs_cpu *cpu, const struct gs_switch *e, struc
 	if (gs_method == GS_METHOD_CLOCK && (!cpu->current || e->next_group != leaving)) {
 		if (cpu->current)
 			gs_turn_clock(e->cpu, leaving, e->now);
-		gs_turn_clock(e->cpu, e->next_group, -(__s64)e->now);
+		gs_turn_clock(e->cpu, e->next_group, -e->now);
 	}
 	/* Consecutive spells of one group are one segment. After a missed switch the open segment may be nobody's. */
 	if (!cpu->filled || cpu->log[cpu->head & (GS_LOG_LEN - 1)].group != e->next_group)
@@ -641,7 +650,8 @@ GS_INLINE void gs_on_switch(struct gs_cpu *cpu, const struct gs_switch *e, struc
 GS_INLINE void gs_on_wakeup(struct gs_task *task, __u32 cpu, __u64 now, __u64 throttle_clock)
 {
 	if (gs_method == GS_METHOD_LOG) {
-		task->clock_ns = throttle_clock;
+		if (!task->queued_ns && !task->moved) /* else it waits already: preempted on its way to sleep */
+			task->clock_ns = throttle_clock;
 		return;
 	}
 	if (!task->queued_ns && !task->on_ns)
@@ -662,13 +672,19 @@ GS_INLINE void gs_on_migrate(struct gs_cpu *cpu, struct gs_task *task, __u32 fro
 		__u64 segment = gs_minus(delay, task->delay_ns);
 
 		if (!task->known && arrivals) { /* first seen: how long it has been queued is not known */
-			cpu->storage_failures++;
 			segment = 0;
 			task->first_delay_ns = delay;
 		} else if (task->known && arrivals != task->arrivals) { /* some of it was waits that no event told of */
 			cpu->missed_waits += gs_minus(arrivals, task->arrivals);
 			cpu->missed_ns += segment;
 			task->missed_ns += segment;
+			segment = 0;
+			start = 0;
+		} else if (task->suspect) { /* it slept for some of it; the kernel's next stamp is right */
+			cpu->suspect_waits++;
+			cpu->suspect_ns += segment;
+			task->missed_ns += segment;
+			task->suspect = 0;
 			segment = 0;
 			start = 0;
 		}

@@ -143,7 +143,8 @@ int BPF_PROG(record_migrate, struct task_struct *p, int to)
 	event->clock_ns = throttle_clock(p->se.cfs_rq);
 	event->prev_clock_ns = throttle_clock_on(p, to);
 	if (has_stamps()) {
-		seen = bpf_task_storage_get(&delays, p, 0, 0);
+		/* A thread that has never run has never waited before; of one not seen yet the base is not known. */
+		seen = bpf_task_storage_get(&delays, p, 0, p->sched_info.pcount ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (seen) {
 			__u64 waited = p->sched_info.run_delay - seen->delay_ns;
 

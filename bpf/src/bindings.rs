@@ -21,6 +21,14 @@ pub const GS_MATRIX_PROBES: u32 = 8;
 pub const GS_NAME_LEN: u32 = 64;
 pub const GS_METHOD_LOG: u32 = 0;
 pub const GS_METHOD_CLOCK: u32 = 1;
+pub const GS_EVENT_SWITCH: u32 = 1;
+pub const GS_EVENT_WAKEUP: u32 = 2;
+pub const GS_EVENT_MIGRATE: u32 = 3;
+pub const GS_LEFT_QUEUED: u32 = 1;
+pub const GS_LEFT_BLOCKED: u32 = 2;
+pub const GS_LEFT_DEAD: u32 = 4;
+pub const GS_STAMPED: u32 = 8;
+pub type __u16 = ::core::ffi::c_ushort;
 pub type __u32 = ::core::ffi::c_uint;
 pub type __u64 = ::core::ffi::c_ulonglong;
 #[repr(C)]
@@ -41,8 +49,6 @@ pub struct gs_config {
 pub struct gs_state {
     pub window: __u64,
     pub watching: __u32,
-    pub rebase: __u32,
-    pub reserved: __u32,
     pub generation: __u32,
     pub groups: __u32,
     pub blocks: __u32,
@@ -130,7 +136,7 @@ pub struct gs_task {
     pub suspect: __u32,
     pub moved: __u32,
     pub queued_group: __u32,
-    pub reserved: __u32,
+    pub unsplit: __u32,
     pub delay_ns: __u64,
     pub arrivals: __u64,
     pub first_delay_ns: __u64,
@@ -183,5 +189,22 @@ pub struct gs_wait_record {
     pub cpu: __u32,
     pub group: __u32,
     pub moved: __u32,
+    pub clock_ns: __u64,
+    pub now_clock_ns: __u64,
     pub parts: gs_parts,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct gs_event {
+    pub now_ns: __u64,
+    pub cgroup_id: __u64,
+    pub queued_ns: __u64,
+    pub arrived_ns: __u64,
+    pub prev_clock_ns: __u64,
+    pub clock_ns: __u64,
+    pub tid: __u32,
+    pub prev_tid: __u32,
+    pub kind: __u16,
+    pub flags: __u16,
+    pub cpu: __u32,
 }

@@ -47,8 +47,12 @@ impl Tree {
         let mut v2 = None;
         for line in mounts.lines() {
             // 36 35 98:0 /root /mount/point options - type source super,options
-            let Some((left, right)) = line.split_once(" - ") else { continue };
-            let (Some(point), mut fields) = (left.split(' ').nth(4), right.split(' ')) else { continue };
+            let Some((left, right)) = line.split_once(" - ") else {
+                continue;
+            };
+            let (Some(point), mut fields) = (left.split(' ').nth(4), right.split(' ')) else {
+                continue;
+            };
             let (kind, _, options) = (fields.next(), fields.next(), fields.next().unwrap_or(""));
             let root = PathBuf::from(unescape(point));
             match kind {
@@ -82,13 +86,24 @@ impl Tree {
                 for entry in entries.flatten() {
                     if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                         let name = entry.file_name().to_string_lossy().into_owned();
-                        let below = if path == "/" { format!("/{name}") } else { format!("{path}/{name}") };
+                        let below = if path == "/" {
+                            format!("/{name}")
+                        } else {
+                            format!("{path}/{name}")
+                        };
                         todo.push((entry.path(), below));
                     }
                 }
             }
             let (weight, quota_mcpu) = self.share(&dir);
-            names.by_id.insert(meta.ino(), Cgroup { path, weight, quota_mcpu });
+            names.by_id.insert(
+                meta.ino(),
+                Cgroup {
+                    path,
+                    weight,
+                    quota_mcpu,
+                },
+            );
         }
         names
     }
@@ -100,13 +115,19 @@ impl Tree {
             // 1024 shares are the default, as 100 is v2's.
             let weight = number(&read("cpu.shares")).map_or(100, |shares| (shares * 100 / 1024).max(1));
             let quota = number(&read("cpu.cfs_quota_us")).zip(number(&read("cpu.cfs_period_us")));
-            return (weight, quota.and_then(|(quota, period)| (quota * 1000).checked_div(period)));
+            return (
+                weight,
+                quota.and_then(|(quota, period)| (quota * 1000).checked_div(period)),
+            );
         }
         let max = read("cpu.max");
         let mut fields = max.split_whitespace();
         let quota = fields.next().and_then(number).zip(fields.next().and_then(number));
         let weight = number(&read("cpu.weight")).unwrap_or(100);
-        (weight, quota.and_then(|(quota, period)| (quota * 1000).checked_div(period)))
+        (
+            weight,
+            quota.and_then(|(quota, period)| (quota * 1000).checked_div(period)),
+        )
     }
 }
 
@@ -134,13 +155,20 @@ impl Names {
     /// What each of the `active` paths may use: its part of each level by weight, among the siblings that have an active
     /// path below them, and the tightest quota on the way. Units: milli-CPUs. The root has neither.
     pub fn entitlements(&self, active: &[&str], cpus: u32) -> HashMap<String, Entitlement> {
-        let by_path: HashMap<&str, &Cgroup> = self.by_id.values().map(|cgroup| (cgroup.path.as_str(), cgroup)).collect();
+        let by_path: HashMap<&str, &Cgroup> = self
+            .by_id
+            .values()
+            .map(|cgroup| (cgroup.path.as_str(), cgroup))
+            .collect();
         let weight_of = |path: &str| by_path.get(path).map_or(100, |cgroup| cgroup.weight);
         // Each prefix of an active path competes with the other such prefixes of the same parent.
         let mut rivals: HashMap<&str, HashMap<&str, u64>> = HashMap::new();
         for path in active {
             for prefix in prefixes(path) {
-                rivals.entry(parent_of(prefix)).or_default().insert(prefix, weight_of(prefix));
+                rivals
+                    .entry(parent_of(prefix))
+                    .or_default()
+                    .insert(prefix, weight_of(prefix));
             }
         }
         let mut found = HashMap::new();
@@ -154,7 +182,13 @@ impl Names {
                     quota = Some(quota.map_or(own, |tightest| tightest.min(own)));
                 }
             }
-            found.insert((*path).to_string(), Entitlement { weight_mcpu: mcpu as u64, quota_mcpu: quota });
+            found.insert(
+                (*path).to_string(),
+                Entitlement {
+                    weight_mcpu: mcpu as u64,
+                    quota_mcpu: quota,
+                },
+            );
         }
         found
     }
@@ -179,7 +213,9 @@ fn unescape(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
-        let code = rest.get(at + 1..at + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let code = rest
+            .get(at + 1..at + 4)
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
         match code {
             Some(byte) => {
                 out.push(char::from(byte));
@@ -219,7 +255,11 @@ mod tests {
 
     #[test]
     fn entitlement_is_the_product_of_weights_among_active_siblings_and_the_tightest_quota() {
-        let cgroup = |path: &str, weight, quota_mcpu| Cgroup { path: path.into(), weight, quota_mcpu };
+        let cgroup = |path: &str, weight, quota_mcpu| Cgroup {
+            path: path.into(),
+            weight,
+            quota_mcpu,
+        };
         let by_id = [
             (1, cgroup("/", 100, None)),
             (2, cgroup("/shop", 300, Some(1500))),
@@ -231,9 +271,27 @@ mod tests {
         .into_iter()
         .collect();
         let found = Names { by_id }.entitlements(&["/", "/shop/api", "/shop/cron", "/batch"], 2);
-        assert_eq!(found["/shop/api"], Entitlement { weight_mcpu: 750, quota_mcpu: Some(1500) });
-        assert_eq!(found["/shop/cron"], Entitlement { weight_mcpu: 750, quota_mcpu: Some(100) });
-        assert_eq!(found["/batch"], Entitlement { weight_mcpu: 500, quota_mcpu: None });
+        assert_eq!(
+            found["/shop/api"],
+            Entitlement {
+                weight_mcpu: 750,
+                quota_mcpu: Some(1500)
+            }
+        );
+        assert_eq!(
+            found["/shop/cron"],
+            Entitlement {
+                weight_mcpu: 750,
+                quota_mcpu: Some(100)
+            }
+        );
+        assert_eq!(
+            found["/batch"],
+            Entitlement {
+                weight_mcpu: 500,
+                quota_mcpu: None
+            }
+        );
         assert!(!found.contains_key("/"));
     }
 }

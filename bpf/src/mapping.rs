@@ -40,13 +40,29 @@ impl Mapping {
         let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
         // SAFETY: a fresh mapping at an address of the kernel's choice; the descriptor is open.
         let base = unsafe {
-            libc::mmap(std::ptr::null_mut(), bytes, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                protection,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                0,
+            )
         };
         if base == libc::MAP_FAILED {
-            return Err(Error::System(format!("map a BPF array: {}", std::io::Error::last_os_error())));
+            return Err(Error::System(format!(
+                "map a BPF array: {}",
+                std::io::Error::last_os_error()
+            )));
         }
         let base = NonNull::new(base.cast()).ok_or_else(|| Error::System("map a BPF array at address 0".into()))?;
-        Ok(Self { base, bytes, stride, elements, writable })
+        Ok(Self {
+            base,
+            bytes,
+            stride,
+            elements,
+            writable,
+        })
     }
 
     /// How many elements.
@@ -65,15 +81,17 @@ impl Mapping {
     /// The 64-bit word at a byte offset of an element; 0 outside.
     pub fn u64(&self, element: usize, offset: usize) -> u64 {
         // SAFETY: inside the live mapping, aligned to 8 (`base` is page-aligned), only ever accessed as atomics.
-        self.word(element, offset, 8)
-            .map_or(0, |word| unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed))
+        self.word(element, offset, 8).map_or(0, |word| {
+            unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed)
+        })
     }
 
     /// The 32-bit word at a byte offset of an element; 0 outside.
     pub fn u32(&self, element: usize, offset: usize) -> u32 {
         // SAFETY: as for `u64`, aligned to 4.
-        self.word(element, offset, 4)
-            .map_or(0, |word| unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed))
+        self.word(element, offset, 4).map_or(0, |word| {
+            unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed)
+        })
     }
 
     /// Bytes of an element, for text; empty outside.

@@ -59,7 +59,10 @@ fn quiet_libbpf() {
 
 /// Takes what libbpf warned of so far.
 pub fn take_warnings() -> String {
-    WARNINGS.lock().map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
+    WARNINGS
+        .lock()
+        .map(|mut kept| std::mem::take(&mut *kept))
+        .unwrap_or_default()
 }
 
 /// The one place that turns libbpf's answer (0 or more, or a negative errno) into a result.
@@ -81,8 +84,16 @@ fn refusal(errno: c_int, what: &str) -> Error {
         _ => {
             let reason = std::io::Error::from_raw_os_error(errno);
             let said = WARNINGS.lock().map(|kept| kept.clone()).unwrap_or_default();
-            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
-            Error::System(format!("{what}: {reason}{}{last}", if last.is_empty() { "" } else { ": " }))
+            let last = said
+                .lines()
+                .rev()
+                .find(|line| !line.trim().is_empty())
+                .unwrap_or("")
+                .trim();
+            Error::System(format!(
+                "{what}: {reason}{}{last}",
+                if last.is_empty() { "" } else { ": " }
+            ))
         }
     }
 }
@@ -94,7 +105,9 @@ pub fn is_privileged() -> bool {
     const CAP_BPF: u64 = 1 << 39;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let caps = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
+    let caps = effective
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
     caps & CAP_SYS_ADMIN != 0 || caps & (CAP_PERFMON | CAP_BPF) == CAP_PERFMON | CAP_BPF
 }
 
@@ -119,7 +132,9 @@ impl Object {
         options.object_name = name.as_ptr();
         // SAFETY: the bytes and the options are valid for the call; libbpf copies what it keeps.
         let raw = unsafe { sys::bpf_object__open_mem(elf.as_ptr().cast(), elf.len() as _, &options) };
-        NonNull::new(raw).map(|raw| Self { raw }).ok_or_else(|| refusal(last_errno(), "open the BPF object"))
+        NonNull::new(raw)
+            .map(|raw| Self { raw })
+            .ok_or_else(|| refusal(last_errno(), "open the BPF object"))
     }
 
     /// Loads maps and programs into the kernel.
@@ -136,7 +151,10 @@ impl Object {
         // SAFETY: `raw` is an open object; the name is a C string.
         let raw = unsafe { sys::bpf_object__find_map_by_name(self.raw.as_ptr(), c_name.as_ptr()) };
         NonNull::new(raw)
-            .map(|raw| Map { raw, object: PhantomData })
+            .map(|raw| Map {
+                raw,
+                object: PhantomData,
+            })
             .ok_or_else(|| Error::System(format!("the BPF object has no map {name}: it is of another version")))
     }
 
@@ -146,8 +164,15 @@ impl Object {
         // SAFETY: `raw` is an open object; the name is a C string.
         let raw = unsafe { sys::bpf_object__find_program_by_name(self.raw.as_ptr(), c_name.as_ptr()) };
         NonNull::new(raw)
-            .map(|raw| Program { raw, object: PhantomData })
-            .ok_or_else(|| Error::System(format!("the BPF object has no program {name}: it is of another version")))
+            .map(|raw| Program {
+                raw,
+                object: PhantomData,
+            })
+            .ok_or_else(|| {
+                Error::System(format!(
+                    "the BPF object has no program {name}: it is of another version"
+                ))
+            })
     }
 }
 
@@ -203,7 +228,9 @@ impl Map<'_> {
     /// The file descriptor. After loading.
     pub fn fd(&self) -> Result<BorrowedFd<'_>, Error> {
         // SAFETY: a map of a live object.
-        let fd = check(unsafe { sys::bpf_map__fd(self.raw.as_ptr()) }, || "use a map that is not loaded".into())?;
+        let fd = check(unsafe { sys::bpf_map__fd(self.raw.as_ptr()) }, || {
+            "use a map that is not loaded".into()
+        })?;
         // SAFETY: libbpf keeps the descriptor open until the object is closed, and the object outlives `self`.
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
     }
@@ -211,7 +238,12 @@ impl Map<'_> {
     /// Maps all of an array's values into memory, read-only or also for writing. The map must be `BPF_F_MMAPABLE`.
     pub fn mapping(&self, writable: bool) -> Result<Mapping, Error> {
         // The kernel lays array elements out 8-byte aligned.
-        Mapping::new(self.fd()?, self.value_size().next_multiple_of(8), self.max_entries(), writable)
+        Mapping::new(
+            self.fd()?,
+            self.value_size().next_multiple_of(8),
+            self.max_entries(),
+            writable,
+        )
     }
 }
 
@@ -245,7 +277,9 @@ impl Program<'_> {
     pub fn attach(&self) -> Result<Link, Error> {
         // SAFETY: a loaded program of a live object.
         let raw = unsafe { sys::bpf_program__attach(self.raw.as_ptr()) };
-        NonNull::new(raw).map(|raw| Link { raw }).ok_or_else(|| refusal(last_errno(), "attach a BPF program"))
+        NonNull::new(raw)
+            .map(|raw| Link { raw })
+            .ok_or_else(|| refusal(last_errno(), "attach a BPF program"))
     }
 
     /// Its run statistics.
@@ -259,7 +293,11 @@ impl Program<'_> {
         // SAFETY: `info` is writable for `len` bytes; a zeroed info asks for no arrays.
         let answer = unsafe { sys::bpf_prog_get_info_by_fd(fd, &mut info, &mut len) };
         check(answer, || "read a BPF program's statistics".into())?;
-        Ok(RunStats { ns: info.run_time_ns, runs: info.run_cnt, skipped: info.recursion_misses })
+        Ok(RunStats {
+            ns: info.run_time_ns,
+            runs: info.run_cnt,
+            skipped: info.recursion_misses,
+        })
     }
 }
 
@@ -281,7 +319,8 @@ impl Link {
         // SAFETY: `bpf_iter_create` returned a new descriptor, owned by nobody else.
         let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| Error::System(format!("scan the threads: {error}")))?;
+        file.read_to_end(&mut bytes)
+            .map_err(|error| Error::System(format!("scan the threads: {error}")))?;
         Ok(bytes)
     }
 }
@@ -301,7 +340,9 @@ impl StatsEnabled {
     /// Turns them on.
     pub fn new() -> Result<Self, Error> {
         // SAFETY: no pointer is passed.
-        let fd = check(unsafe { sys::bpf_enable_stats(sys::BPF_STATS_RUN_TIME) }, || "measure BPF run time".into())?;
+        let fd = check(unsafe { sys::bpf_enable_stats(sys::BPF_STATS_RUN_TIME) }, || {
+            "measure BPF run time".into()
+        })?;
         // SAFETY: a new descriptor, owned by nobody else.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
@@ -319,7 +360,9 @@ impl KernelTypes {
         quiet_libbpf();
         // SAFETY: no pointer is passed.
         let raw = unsafe { sys::btf__load_vmlinux_btf() };
-        NonNull::new(raw).map(|raw| Self { raw }).ok_or_else(|| refusal(last_errno(), "read the kernel's BTF"))
+        NonNull::new(raw)
+            .map(|raw| Self { raw })
+            .ok_or_else(|| refusal(last_errno(), "read the kernel's BTF"))
     }
 
     /// A named type of a kind, and the kind-specific words behind it.
@@ -338,7 +381,9 @@ impl KernelTypes {
 
     /// Whether a structure exists and has a member of this name.
     pub fn has_member(&self, name: &str, member: &str) -> bool {
-        let Some(found) = self.find(name, sys::BTF_KIND_STRUCT) else { return false };
+        let Some(found) = self.find(name, sys::BTF_KIND_STRUCT) else {
+            return false;
+        };
         // SAFETY: a type inside the live BTF data; its low 16 bits of `info` count the members that follow it.
         let members = unsafe {
             let count = ((*found.as_ptr()).info & 0xffff) as usize;
@@ -400,37 +445,43 @@ fn last_errno() -> c_int {
 pub struct RingBuffer {
     raw: NonNull<sys::ring_buffer>,
     // Boxed: its address is libbpf's context. Freed after `raw`.
-    records: Box<Vec<Vec<u8>>>,
+    bytes: Box<Vec<u8>>,
 }
 
-unsafe extern "C" fn keep_record(records: *mut std::ffi::c_void, data: *mut std::ffi::c_void, size: sys::size_t) -> c_int {
-    // SAFETY: `records` is the Vec that `RingBuffer` owns, used by no one else during the call; libbpf passes a record
+// SAFETY: a ring buffer is a descriptor, two mappings and a heap object used by its owner only.
+unsafe impl Send for RingBuffer {}
+
+unsafe extern "C" fn keep_record(kept: *mut std::ffi::c_void, data: *mut std::ffi::c_void, size: sys::size_t) -> c_int {
+    // SAFETY: `kept` is the Vec that `RingBuffer` owns, used by no one else during the call; libbpf passes a record
     // readable for `size` bytes.
-    let (records, data) = unsafe {
-        (&mut *records.cast::<Vec<Vec<u8>>>(), std::slice::from_raw_parts(data.cast::<u8>(), size as usize))
+    let (kept, data) = unsafe {
+        (
+            &mut *kept.cast::<Vec<u8>>(),
+            std::slice::from_raw_parts(data.cast::<u8>(), size as usize),
+        )
     };
-    records.push(data.to_vec());
+    kept.extend_from_slice(data);
     0
 }
 
 impl RingBuffer {
     /// Opens the consumer of a ring-buffer map.
     pub fn new(map: &Map<'_>) -> Result<Self, Error> {
-        let mut records: Box<Vec<Vec<u8>>> = Box::default();
+        let mut bytes: Box<Vec<u8>> = Box::default();
         let fd: RawFd = map.fd()?.as_raw_fd();
-        let context: *mut Vec<Vec<u8>> = &mut *records;
+        let context: *mut Vec<u8> = &mut *bytes;
         // SAFETY: the map is a loaded ring buffer; the context lives in a box as long as the consumer.
         let raw = unsafe { sys::ring_buffer__new(fd, Some(keep_record), context.cast(), std::ptr::null()) };
         let raw = NonNull::new(raw).ok_or_else(|| refusal(last_errno(), "open a ring buffer"))?;
-        Ok(Self { raw, records })
+        Ok(Self { raw, bytes })
     }
 
-    /// Takes all records that are there.
-    pub fn drain(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+    /// Takes the records that are there, one after the other, at most `most`: producers may be faster than we are.
+    pub fn drain(&mut self, most: usize) -> Result<Vec<u8>, Error> {
         // SAFETY: a live ring buffer, borrowed exclusively.
-        let answer = unsafe { sys::ring_buffer__consume(self.raw.as_ptr()) };
+        let answer = unsafe { sys::ring_buffer__consume_n(self.raw.as_ptr(), most as _) };
         check(answer, || "read a ring buffer".into())?;
-        Ok(std::mem::take(&mut *self.records))
+        Ok(std::mem::take(&mut *self.bytes))
     }
 }
 

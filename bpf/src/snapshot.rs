@@ -181,7 +181,12 @@ pub struct Snapshot {
 impl Snapshot {
     /// The culprits of a victim: `(index, ns)`, worst first.
     pub fn culprits(&self, victim: usize) -> Vec<(usize, u64)> {
-        let mut list: Vec<_> = self.matrix.iter().filter(|b| b.victim == victim).map(|b| (b.by, b.ns)).collect();
+        let mut list: Vec<_> = self
+            .matrix
+            .iter()
+            .filter(|b| b.victim == victim)
+            .map(|b| (b.by, b.ns))
+            .collect();
         list.sort_by_key(|&(by, ns)| (std::cmp::Reverse(ns), by));
         list
     }

@@ -54,10 +54,21 @@ impl fmt::Display for BoundsError {
             Self::Empty => write!(f, "no bounds: give 1 to {MAX_BOUNDS}, such as 50us,1ms,20ms"),
             Self::TooMany { given } => write!(f, "{given} bounds: give at most {MAX_BOUNDS}"),
             Self::Zero => write!(f, "a bound of 0: bounds start at 1ns"),
-            Self::Unsorted { index, before_ns, bound_ns } => {
-                write!(f, "bound {} ({bound_ns}ns) is not above the one before it ({before_ns}ns): sort them, each once", index + 1)
+            Self::Unsorted {
+                index,
+                before_ns,
+                bound_ns,
+            } => {
+                write!(
+                    f,
+                    "bound {} ({bound_ns}ns) is not above the one before it ({before_ns}ns): sort them, each once",
+                    index + 1
+                )
             }
-            Self::TooLarge { bound_ns } => write!(f, "bound {bound_ns}ns is too large: at most {LARGEST_BOUND_NS}ns (292 years)"),
+            Self::TooLarge { bound_ns } => write!(
+                f,
+                "bound {bound_ns}ns is too large: at most {LARGEST_BOUND_NS}ns (292 years)"
+            ),
         }
     }
 }
@@ -84,12 +95,19 @@ impl Bounds {
                 return Err(BoundsError::TooLarge { bound_ns });
             }
             if i > 0 && bound_ns <= upper_ns[i - 1] {
-                return Err(BoundsError::Unsorted { index: i, before_ns: upper_ns[i - 1], bound_ns });
+                return Err(BoundsError::Unsorted {
+                    index: i,
+                    before_ns: upper_ns[i - 1],
+                    bound_ns,
+                });
             }
             upper[i] = bound_ns;
             i += 1;
         }
-        Ok(Self { len: upper_ns.len() as u8, upper })
+        Ok(Self {
+            len: upper_ns.len() as u8,
+            upper,
+        })
     }
 
     /// Powers of two: `first_ns`, `2 * first_ns`, ... `count` bounds.
@@ -134,7 +152,11 @@ impl Bounds {
     #[inline]
     pub fn bucket_of(&self, value_ns: u64) -> usize {
         // Six halvings over an array padded with the largest bound; no branch depends on the value.
-        let value = if value_ns > LARGEST_BOUND_NS { LARGEST_BOUND_NS } else { value_ns };
+        let value = if value_ns > LARGEST_BOUND_NS {
+            LARGEST_BOUND_NS
+        } else {
+            value_ns
+        };
         let mut i = 0usize;
         let mut step = MAX_BOUNDS / 2;
         while step > 0 {
@@ -144,7 +166,11 @@ impl Bounds {
         i += usize::from(self.upper[i] < value);
         // The padding equals LARGEST_BOUND_NS, which no value exceeds: only real bounds were passed, but for a last one
         // that is itself the largest, so clamp.
-        if value_ns > self.upper[self.len as usize - 1] { self.len as usize } else { i }
+        if value_ns > self.upper[self.len as usize - 1] {
+            self.len as usize
+        } else {
+            i
+        }
     }
 
     /// The values of a bucket as `(above, up_to)` in ns; the overflow bucket ends at `u64::MAX`. `None` beyond the last.
@@ -203,12 +229,20 @@ impl Default for Histogram {
 impl Histogram {
     /// An empty histogram.
     pub const fn new() -> Self {
-        Self { counts: [0; MAX_BUCKETS], sum_ns: 0, max_ns: 0 }
+        Self {
+            counts: [0; MAX_BUCKETS],
+            sum_ns: 0,
+            max_ns: 0,
+        }
     }
 
     /// A histogram from counts kept elsewhere (a BPF map): missing buckets are 0, buckets beyond the 65th are ignored.
     pub fn from_parts(counts: &[u64], sum_ns: u64, max_ns: u64) -> Self {
-        let mut histogram = Self { sum_ns, max_ns, ..Self::new() };
+        let mut histogram = Self {
+            sum_ns,
+            max_ns,
+            ..Self::new()
+        };
         for (to, from) in histogram.counts.iter_mut().zip(counts) {
             *to = *from;
         }
@@ -224,14 +258,15 @@ impl Histogram {
     /// Records one value whose bucket is known; a bucket beyond the 65th counts as the last.
     #[inline]
     pub fn record_in(&mut self, bucket: usize, value_ns: u64) {
-        self.counts[bucket.min(MAX_BUCKETS - 1)] += 1;
+        let count = &mut self.counts[bucket.min(MAX_BUCKETS - 1)];
+        *count = count.wrapping_add(1);
         self.sum_ns = self.sum_ns.wrapping_add(value_ns);
         self.max_ns = self.max_ns.max(value_ns);
     }
 
     /// Adds `count` values of 0 ns: waits that had no part of this kind.
     pub fn record_zeros(&mut self, count: u64) {
-        self.counts[0] += count;
+        self.counts[0] = self.counts[0].wrapping_add(count);
     }
 
     /// The counts, one a bucket; those beyond the bounds' buckets are 0.
@@ -241,7 +276,7 @@ impl Histogram {
 
     /// How many values.
     pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
     /// The exact sum of the values, in ns.
@@ -296,7 +331,7 @@ impl Histogram {
         let mut seen = 0u64;
         let mut bucket = 0;
         for (index, n) in self.counts.iter().enumerate() {
-            seen += n;
+            seen = seen.wrapping_add(*n);
             if seen >= rank {
                 bucket = index;
                 break;
@@ -305,6 +340,9 @@ impl Histogram {
         let (above, up_to) = bounds.range_of(bucket).unwrap_or((0, u64::MAX));
         // The maximum is exact, so it bounds the last bucket that holds anything.
         let up_to = up_to.min(self.max_ns);
-        Some(Quantile { above_ns: above.min(up_to), up_to_ns: up_to })
+        Some(Quantile {
+            above_ns: above.min(up_to),
+            up_to_ns: up_to,
+        })
     }
 }

@@ -118,7 +118,10 @@ impl<'a> Trace<'a> {
         }
         let have = bytes.len() as u64;
         if bytes.len() < HEADER_LEN {
-            return Err(TraceError::Truncated { need: HEADER_LEN as u64, have });
+            return Err(TraceError::Truncated {
+                need: HEADER_LEN as u64,
+                have,
+            });
         }
         let version = u32_at(bytes, 8);
         if version != VERSION {
@@ -142,9 +145,16 @@ impl<'a> Trace<'a> {
         let mut at = 0usize;
         for _ in 0..header.cgroups {
             let rest = &cgroups[at..];
-            let len = if rest.len() < 12 { 12 } else { 12 + u32_at(rest, 8) as usize };
+            let len = if rest.len() < 12 {
+                12
+            } else {
+                12 + u32_at(rest, 8) as usize
+            };
             if rest.len() < len {
-                return Err(TraceError::Truncated { need: (HEADER_LEN + at) as u64 + len as u64, have });
+                return Err(TraceError::Truncated {
+                    need: (HEADER_LEN + at) as u64 + len as u64,
+                    have,
+                });
             }
             at += len;
         }
@@ -152,11 +162,18 @@ impl<'a> Trace<'a> {
         let threads_len = u64::from(header.threads) * THREAD_LEN as u64;
         let events_len = header.events.saturating_mul(RECORD_LEN as u64);
         if (rest.len() as u64) < threads_len.saturating_add(events_len) {
-            let need = ((HEADER_LEN + at) as u64).saturating_add(threads_len).saturating_add(events_len);
+            let need = ((HEADER_LEN + at) as u64)
+                .saturating_add(threads_len)
+                .saturating_add(events_len);
             return Err(TraceError::Truncated { need, have });
         }
         let (threads, rest) = rest.split_at(threads_len as usize);
-        Ok(Self { header, cgroups, threads, events: &rest[..events_len as usize] })
+        Ok(Self {
+            header,
+            cgroups,
+            threads,
+            events: &rest[..events_len as usize],
+        })
     }
 
     /// The cgroups: id and path (bytes, mostly UTF-8).
@@ -174,7 +191,10 @@ impl<'a> Trace<'a> {
     pub fn threads(&self) -> impl Iterator<Item = (u32, &'a [u8])> + '_ {
         self.threads.chunks_exact(THREAD_LEN).map(|bytes| {
             let name = &bytes[4..];
-            (u32_at(bytes, 0), &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())])
+            (
+                u32_at(bytes, 0),
+                &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())],
+            )
         })
     }
 
@@ -284,7 +304,11 @@ impl Record {
                 next_queued_ns: said(self.queued_ns),
                 next_clock_ns: self.clock_ns,
             },
-            Self::WAKEUP => Event::Wakeup { cpu: self.cpu, tid: self.tid, clock_ns: self.clock_ns },
+            Self::WAKEUP => Event::Wakeup {
+                cpu: self.cpu,
+                tid: self.tid,
+                clock_ns: self.clock_ns,
+            },
             Self::MIGRATE => Event::Migrate {
                 from: self.cpu,
                 tid: self.tid,
@@ -300,15 +324,24 @@ impl Record {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
+    bytes
+        .get(at..at + 2)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u16::from_le_bytes)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+    bytes
+        .get(at..at + 4)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u32::from_le_bytes)
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+    bytes
+        .get(at..at + 8)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
 }
 
 #[cfg(test)]
@@ -336,11 +369,21 @@ mod tests {
 
     #[test]
     fn a_head_that_announces_more_than_there_is_is_refused_with_the_numbers() {
-        let header =
-            Header { cpus: 2, start_unix_ns: 5, cgroups: 0, threads: 1, events: 1, lost: 0, kernel: [0; 32] };
+        let header = Header {
+            cpus: 2,
+            start_unix_ns: 5,
+            cgroups: 0,
+            threads: 1,
+            events: 1,
+            lost: 0,
+            kernel: [0; 32],
+        };
         let bytes = header.to_bytes();
         let need = (HEADER_LEN + THREAD_LEN + RECORD_LEN) as u64;
-        assert_eq!(Trace::parse(&bytes).map(|t| t.header), Err(TraceError::Truncated { need, have: 80 }));
+        assert_eq!(
+            Trace::parse(&bytes).map(|t| t.header),
+            Err(TraceError::Truncated { need, have: 80 })
+        );
         assert_eq!(Trace::parse(b"ELF").map(|t| t.header), Err(TraceError::NotATrace));
     }
 }

@@ -34,8 +34,14 @@ impl Sampler {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("ghostsched-cost".into()).spawn(body).ok();
-        Self { stop: Some(stop), thread }
+        let thread = std::thread::Builder::new()
+            .name("ghostsched-cost".into())
+            .spawn(body)
+            .ok();
+        Self {
+            stop: Some(stop),
+            thread,
+        }
     }
 }
 

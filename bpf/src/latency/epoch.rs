@@ -4,8 +4,8 @@ use std::mem::offset_of;
 
 use ghostsched_core::histogram::{Bounds, LARGEST_BOUND_NS, MAX_BOUNDS};
 
-use super::features::Features;
 use super::Options;
+use super::features::Features;
 use crate::Error;
 use crate::bindings::*;
 use crate::mapping::Mapping;
@@ -51,16 +51,32 @@ pub fn memory_bytes(cpus: u64, groups: u64, blocks: u64, bounds: u64) -> u64 {
 
 impl Epoch {
     /// Loads and attaches, with memory for `groups` groups.
-    pub(super) fn start(options: &Options, features: &Features, method: Method, groups: u32, record: bool) -> Result<Self, Error> {
+    pub(super) fn start(
+        options: &Options,
+        features: &Features,
+        method: Method,
+        groups: u32,
+        record: bool,
+    ) -> Result<Self, Error> {
         let cpus = possible_cpus()?;
         let bounds = options.bounds;
         let block_bytes = offset_of!(gs_block, counts) + GS_KINDS as usize * bounds.bucket_count() * 8;
         let wanted = u64::from(cpus) * (u64::from(groups) + 1);
-        let blocks = wanted.min(options.max_memory / block_bytes as u64).max(u64::from(cpus) * 2);
+        let blocks = wanted
+            .min(options.max_memory / block_bytes as u64)
+            .max(u64::from(cpus) * 2);
         let blocks = u32::try_from(blocks).map_err(|_| Error::Input("too much memory: lower --max-memory".into()))?;
 
         let mut object = Object::open("ghostsched", LATENCY_OBJECT)?;
-        object.map(".rodata.config")?.set_initial_value(&config_bytes(&bounds, method, options.level, groups, blocks, cpus, record))?;
+        object.map(".rodata.config")?.set_initial_value(&config_bytes(
+            &bounds,
+            method,
+            options.level,
+            groups,
+            blocks,
+            cpus,
+            record,
+        ))?;
         let size = |name: &str, entries: u32, value: Option<usize>| -> Result<(), Error> {
             let map: Map<'_> = object.map(name)?;
             map.set_max_entries(entries)?;
@@ -73,7 +89,11 @@ impl Epoch {
         size("matrix", cpus, None)?;
         size("blocks", blocks, Some(block_bytes))?;
         size("slots", cpus, Some(groups as usize * 4))?;
-        let clocks = if method == Method::Clock { groups as usize * 8 } else { 32 };
+        let clocks = if method == Method::Clock {
+            groups as usize * 8
+        } else {
+            32
+        };
         size("run_clocks", cpus, Some(clocks))?;
         size("group_ids", groups.max(2), None)?;
         size("groups", groups, None)?;
@@ -99,20 +119,16 @@ impl Epoch {
             object,
         };
         epoch.state.set_u64(0, offset_of!(gs_state, window), 1);
-        // Storage first: the fork hook, then the scan, so that between them they see every thread. Once all hooks are in
-        // place a second scan sets aside the waits that ended in between.
+        // The scan comes last: a thread it finds without storage has not been seen by any hook.
         epoch.attach(&STORAGE)?;
-        if features.scan {
-            epoch.scan = Some(epoch.object.program(SCAN)?.attach()?);
-            epoch.scan()?;
-        }
         if method == Method::Clock {
             epoch.watch_wakeups()?;
         }
         epoch.attach(&[MIGRATE, HOT])?;
-        epoch.state.set_u32(0, offset_of!(gs_state, rebase), 1);
-        epoch.scan()?;
-        epoch.state.set_u32(0, offset_of!(gs_state, rebase), 0);
+        if features.scan {
+            epoch.scan = Some(epoch.object.program(SCAN)?.attach()?);
+            epoch.scan()?;
+        }
         Ok(epoch)
     }
 
@@ -163,13 +179,25 @@ impl Epoch {
 }
 
 #[allow(clippy::too_many_arguments, reason = "one value a field of gs_config")]
-fn config_bytes(bounds: &Bounds, method: Method, level: u32, groups: u32, blocks: u32, cpus: u32, record: bool) -> Vec<u8> {
+fn config_bytes(
+    bounds: &Bounds,
+    method: Method,
+    level: u32,
+    groups: u32,
+    blocks: u32,
+    cpus: u32,
+    record: bool,
+) -> Vec<u8> {
     let mut bytes = vec![0u8; size_of::<gs_config>()];
     for i in 0..MAX_BOUNDS {
         let bound = bounds.as_slice().get(i).copied().unwrap_or(LARGEST_BOUND_NS);
         bytes[i * 8..i * 8 + 8].copy_from_slice(&bound.to_ne_bytes());
     }
-    let method = if method == Method::Clock { GS_METHOD_CLOCK } else { GS_METHOD_LOG };
+    let method = if method == Method::Clock {
+        GS_METHOD_CLOCK
+    } else {
+        GS_METHOD_LOG
+    };
     let words = [
         (offset_of!(gs_config, buckets), bounds.bucket_count() as u32),
         (offset_of!(gs_config, method), method),

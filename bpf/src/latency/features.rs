@@ -20,10 +20,14 @@ impl Features {
     /// Looks, and says in one line what is missing for any measurement at all.
     pub(super) fn probe() -> Result<Self, Error> {
         if !is_privileged() {
-            return Err(Error::Privilege("needs root, or CAP_BPF and CAP_PERFMON, to load BPF programs".into()));
+            return Err(Error::Privilege(
+                "needs root, or CAP_BPF and CAP_PERFMON, to load BPF programs".into(),
+            ));
         }
         if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-            return Err(Error::Unsupported("needs CONFIG_DEBUG_INFO_BTF (no /sys/kernel/btf/vmlinux)".into()));
+            return Err(Error::Unsupported(
+                "needs CONFIG_DEBUG_INFO_BTF (no /sys/kernel/btf/vmlinux)".into(),
+            ));
         }
         let types = KernelTypes::load()?;
         if !types.has_member("task_struct", "sched_task_group") || !types.has_member("cfs_rq", "rq") {
@@ -31,7 +35,11 @@ impl Features {
         }
         // preempt, prev, next, prev_state behind the tracepoint's private argument.
         match types.function_arguments("btf_trace_sched_switch") {
-            None => return Err(Error::Unsupported("needs CONFIG_TRACEPOINTS and CONFIG_BPF_EVENTS".into())),
+            None => {
+                return Err(Error::Unsupported(
+                    "needs CONFIG_TRACEPOINTS and CONFIG_BPF_EVENTS".into(),
+                ));
+            }
             Some(arguments) if arguments < 5 => return Err(Error::Unsupported("needs Linux 5.18 or newer".into())),
             Some(_) => {}
         }

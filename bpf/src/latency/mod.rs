@@ -46,7 +46,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { method: None, bounds: Bounds::default(), level: 0, max_groups: None, max_memory: 64 << 20 }
+        Self {
+            method: None,
+            bounds: Bounds::default(),
+            level: 0,
+            max_groups: None,
+            max_memory: 64 << 20,
+        }
     }
 }
 
@@ -83,7 +89,14 @@ struct Baseline {
 
 impl Baseline {
     fn new(totals: Totals, running: HashMap<u32, u64>, run_stats: (RunStats, RunStats)) -> Self {
-        Self { totals, maxima: HashMap::new(), running, at: Instant::now(), at_unix_ns: unix_ns(), run_stats }
+        Self {
+            totals,
+            maxima: HashMap::new(),
+            running,
+            at: Instant::now(),
+            at_unix_ns: unix_ns(),
+            run_stats,
+        }
     }
 }
 
@@ -113,7 +126,9 @@ impl Profiler {
             None | Some(Method::Clock) => Method::Clock,
             Some(Method::Log) if features.queue_stamp => Method::Log,
             Some(Method::Log) => {
-                return Err(Error::Unsupported("--method log needs CONFIG_SCHED_INFO; use --method clock".into()));
+                return Err(Error::Unsupported(
+                    "--method log needs CONFIG_SCHED_INFO; use --method clock".into(),
+                ));
             }
             Some(Method::Replay) => return Err(Error::Input("a live measurement cannot replay a trace".into())),
         };
@@ -122,13 +137,20 @@ impl Profiler {
             |groups| groups.saturating_add(FIRST_GROUP),
         );
         if groups > MOST_GROUPS {
-            return Err(Error::Input(format!("--max-groups is at most {}", MOST_GROUPS - FIRST_GROUP)));
+            return Err(Error::Input(format!(
+                "--max-groups is at most {}",
+                MOST_GROUPS - FIRST_GROUP
+            )));
         }
         let mut epoch = Epoch::start(&options, &features, method, groups, record)?;
         if names.any_quota() && features.throttle_clock {
             epoch.watch_wakeups()?;
         }
-        let records = if record { Some(RingBuffer::new(&epoch.map("records")?)?) } else { None };
+        let records = if record {
+            Some(RingBuffer::new(&epoch.map("records")?)?)
+        } else {
+            None
+        };
         let baseline = Baseline::new(Totals::default(), HashMap::new(), Default::default());
         let mut profiler = Self {
             options,
@@ -179,9 +201,17 @@ impl Profiler {
     ///
     /// The old programs count until the new ones do. On an error the old epoch goes on.
     pub fn set_bounds(&mut self, bounds: Bounds) -> Result<(), Error> {
-        let options = Options { bounds, ..self.options.clone() };
-        let mut epoch =
-            Epoch::start(&options, &self.features, self.epoch.method, self.epoch.max_groups, self.records.is_some())?;
+        let options = Options {
+            bounds,
+            ..self.options.clone()
+        };
+        let mut epoch = Epoch::start(
+            &options,
+            &self.features,
+            self.epoch.method,
+            self.epoch.max_groups,
+            self.records.is_some(),
+        )?;
         if self.names.any_quota() && self.features.throttle_clock {
             epoch.watch_wakeups()?;
         }
@@ -208,9 +238,9 @@ impl Profiler {
         self.epoch.method
     }
 
-    /// The finished waits since the last call, as `struct gs_wait_record` bytes; none unless recording.
-    pub fn take_records(&mut self) -> Result<Vec<Vec<u8>>, Error> {
-        self.records.as_mut().map_or(Ok(Vec::new()), RingBuffer::drain)
+    /// Finished waits since the last call, as `struct gs_wait_record`s one after the other; none unless recording.
+    pub fn take_records(&mut self) -> Result<Vec<u8>, Error> {
+        self.records.as_mut().map_or(Ok(Vec::new()), |ring| ring.drain(1 << 20))
     }
 
     /// The path of a group index, as reports show it.
@@ -221,7 +251,9 @@ impl Profiler {
     /// Opens the next window of maxima and reads everything; the closed window's maxima go to both baselines.
     fn next_window(&mut self) -> Totals {
         self.window += 1;
-        self.epoch.state.set_u64(0, offset_of!(crate::bindings::gs_state, window), self.window);
+        self.epoch
+            .state
+            .set_u64(0, offset_of!(crate::bindings::gs_state, window), self.window);
         let totals = Totals::read(&self.epoch, self.window);
         for baseline in [&mut self.since_reset, &mut self.since_interval] {
             close_window(&mut baseline.maxima, &totals.last_maxima);
@@ -232,7 +264,11 @@ impl Profiler {
     fn report(&mut self, totals: Totals, baseline: &Baseline) -> Result<Snapshot, Error> {
         let interval_ns = baseline.at.elapsed().as_nanos() as u64;
         self.refresh_names(&totals)?;
-        let threads = self.epoch.scan()?.map(|bytes| waiting::decode(&bytes)).unwrap_or_default();
+        let threads = self
+            .epoch
+            .scan()?
+            .map(|bytes| waiting::decode(&bytes))
+            .unwrap_or_default();
         let running = self.running();
 
         // Cgroups of one path are one row: one that was removed and made again keeps its history.
@@ -273,7 +309,8 @@ impl Profiler {
         quality.bpf_ns = cost::total_ns(hot, all, quality.switches);
         quality.bpf_runs = all.runs;
         quality.bpf_skipped = all.skipped.saturating_sub(baseline.run_stats.1.skipped);
-        quality.self_check = (self.epoch.method == Method::Log && !threads.is_empty()).then(|| waiting::self_check(&threads));
+        quality.self_check =
+            (self.epoch.method == Method::Log && !threads.is_empty()).then(|| waiting::self_check(&threads));
 
         let mut snapshot = Snapshot {
             method: self.epoch.method,
@@ -290,7 +327,10 @@ impl Profiler {
             in_progress,
             quality,
         };
-        let mut matrix: Vec<_> = pairs.into_iter().map(|((victim, by), ns)| Blame { victim, by, ns }).collect();
+        let mut matrix: Vec<_> = pairs
+            .into_iter()
+            .map(|((victim, by), ns)| Blame { victim, by, ns })
+            .collect();
         matrix.sort_by_key(|blame| (blame.victim, std::cmp::Reverse(blame.ns), blame.by));
         snapshot.matrix = matrix;
         self.entitle(&mut snapshot);
@@ -343,7 +383,8 @@ impl Profiler {
             self.clock_offset_ns = waiting::clock_offset_ns(&self.epoch, self.started).or(self.clock_offset_ns);
         }
         let now = self.started.elapsed().as_nanos() as i64;
-        self.clock_offset_ns.map(|offset| now.saturating_sub(offset).max(0) as u64)
+        self.clock_offset_ns
+            .map(|offset| now.saturating_sub(offset).max(0) as u64)
     }
 
     /// Reads the cgroup tree again when an unknown cgroup turned up or the last reading is old.
@@ -372,7 +413,8 @@ impl Profiler {
         }
     }
 
-    fn cgroup_id(&self, group: u32) -> u64 {
+    /// The cgroup id of a group index; 0 for none.
+    pub fn cgroup_id(&self, group: u32) -> u64 {
         self.epoch.groups.u64(group as usize, offset_of!(gs_group, cgroup_id))
     }
 
@@ -382,12 +424,25 @@ impl Profiler {
         if group < FIRST_GROUP {
             return (0, "(rest)".into());
         }
-        if let Some(path) = self.paths.get(&id).cloned().or_else(|| self.names.get(id).map(|c| c.path.clone())) {
+        if let Some(path) = self
+            .paths
+            .get(&id)
+            .cloned()
+            .or_else(|| self.names.get(id).map(|c| c.path.clone()))
+        {
             return (id, path);
         }
-        let text = |offset| self.epoch.groups.text(group as usize, offset, crate::bindings::GS_NAME_LEN as usize);
+        let text = |offset| {
+            self.epoch
+                .groups
+                .text(group as usize, offset, crate::bindings::GS_NAME_LEN as usize)
+        };
         let (name, parent) = (text(offset_of!(gs_group, name)), text(offset_of!(gs_group, parent)));
-        let above = if parent.is_empty() { String::new() } else { format!("…/{parent}") };
+        let above = if parent.is_empty() {
+            String::new()
+        } else {
+            format!("…/{parent}")
+        };
         (id, format!("{above}/{name} (gone)"))
     }
 
@@ -421,7 +476,12 @@ impl Rows {
             return index;
         }
         self.by_path.insert(path.clone(), self.groups.len());
-        self.groups.push(Group { id, path, stats: GroupStats::default(), entitlement: None });
+        self.groups.push(Group {
+            id,
+            path,
+            stats: GroupStats::default(),
+            entitlement: None,
+        });
         self.groups.len() - 1
     }
 
@@ -434,7 +494,11 @@ impl Rows {
     fn add_running(&mut self, described: (u64, String), now_ns: u64, before_ns: u64) {
         let index = self.index(described);
         let on = &mut self.groups[index].stats.kinds[Kind::On as usize];
-        *on = Histogram::from_parts(on.counts(), (on.sum_ns() + now_ns).saturating_sub(before_ns), on.max_ns());
+        *on = Histogram::from_parts(
+            on.counts(),
+            (on.sum_ns() + now_ns).saturating_sub(before_ns),
+            on.max_ns(),
+        );
     }
 }
 
@@ -445,7 +509,9 @@ fn close_window(into: &mut HashMap<u32, Maxima>, window: &HashMap<u32, Maxima>) 
 }
 
 fn unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn kernel_release() -> String {

@@ -97,14 +97,22 @@ impl Totals {
             return;
         }
         let seen = word(offset_of!(gs_block, window));
-        let now = if seen == window { offset_of!(gs_block, max_ns) } else { usize::MAX };
+        let now = if seen == window {
+            offset_of!(gs_block, max_ns)
+        } else {
+            usize::MAX
+        };
         let last = match seen {
             _ if seen == window => offset_of!(gs_block, last_max_ns),
             _ if seen + 1 == window => offset_of!(gs_block, max_ns),
             _ => usize::MAX,
         };
-        raise(self.maxima.entry(group).or_default(), |kind| if now == usize::MAX { 0 } else { row(now, kind) });
-        raise(self.last_maxima.entry(group).or_default(), |kind| if last == usize::MAX { 0 } else { row(last, kind) });
+        raise(self.maxima.entry(group).or_default(), |kind| {
+            if now == usize::MAX { 0 } else { row(now, kind) }
+        });
+        raise(self.last_maxima.entry(group).or_default(), |kind| {
+            if last == usize::MAX { 0 } else { row(last, kind) }
+        });
         self.groups.entry(group).or_default().merge(&stats);
     }
 

@@ -35,8 +35,18 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<Seen> {
 }
 
 fn one(bytes: &[u8]) -> Seen {
-    let u64_at = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
-    let u32_at = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes);
+    let u64_at = |at: usize| {
+        bytes
+            .get(at..at + 8)
+            .and_then(|b| b.try_into().ok())
+            .map_or(0, u64::from_ne_bytes)
+    };
+    let u32_at = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .and_then(|b| b.try_into().ok())
+            .map_or(0, u32::from_ne_bytes)
+    };
     let parts = offset_of!(gs_seen, parts);
     let comm = bytes.get(offset_of!(gs_seen, comm)..).unwrap_or_default();
     let comm = comm.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -82,7 +92,11 @@ impl Seen {
 
     /// Since when it waits, ns of the run queue's clock.
     pub(super) fn began_ns(&self) -> u64 {
-        if self.began_ns != 0 { self.began_ns } else { self.queued_ns }
+        if self.began_ns != 0 {
+            self.began_ns
+        } else {
+            self.queued_ns
+        }
     }
 }
 
@@ -112,7 +126,12 @@ fn copy_log(epoch: &Epoch, cpu: usize) -> RunLog {
         let word = |offset| epoch.cpus.u64(cpu, at + offset);
         last_ns = word(offset_of!(gs_segment, start_ns)).max(last_ns);
         let group = epoch.cpus.u32(cpu, at + offset_of!(gs_segment, group));
-        log.push(group, last_ns, clock_end_ns, known(word(offset_of!(gs_segment, clock_start_ns))));
+        log.push(
+            group,
+            last_ns,
+            clock_end_ns,
+            known(word(offset_of!(gs_segment, clock_start_ns))),
+        );
         clock_end_ns = known(word(offset_of!(gs_segment, clock_end_ns)));
     }
     log

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::mem::offset_of;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ghostsched_core::trace::{Header, Record};
+use ghostsched_core::trace::{Header, RECORD_LEN, Record};
 
 use crate::Error;
 use crate::cgroups::Tree;
@@ -47,16 +47,33 @@ impl Recorder {
         object.load()?;
         let ring = RingBuffer::new(&object.map("events")?)?;
         let state = object.map(".bss.recorder")?.mapping(false)?;
-        let links = PROGRAMS.iter().map(|name| object.program(name)?.attach()).collect::<Result<_, _>>()?;
-        let start_unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-        Ok(Self { _links: links, ring, state, tree, names: thread_names(), start_unix_ns, _object: object })
+        let links = PROGRAMS
+            .iter()
+            .map(|name| object.program(name)?.attach())
+            .collect::<Result<_, _>>()?;
+        let start_unix_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64);
+        Ok(Self {
+            _links: links,
+            ring,
+            state,
+            tree,
+            names: thread_names(),
+            start_unix_ns,
+            _object: object,
+        })
     }
 
-    /// The events since the last call, in the order they happened.
+    /// The events since the last call, in the order they happened; at most a million at a time.
     pub fn take(&mut self) -> Result<Vec<Record>, Error> {
         // The kernel writes native-endian words; a record is read as little-endian ones.
-        let native = |bytes: &Vec<u8>| Record::from_bytes(bytes);
-        Ok(self.ring.drain()?.iter().map(native).collect())
+        Ok(self
+            .ring
+            .drain(1 << 20)?
+            .chunks_exact(RECORD_LEN)
+            .map(Record::from_bytes)
+            .collect())
     }
 
     /// Events that found no room so far.
@@ -70,10 +87,22 @@ impl Recorder {
         names.extend(thread_names());
         let paths = self.tree.names();
         let ids: BTreeSet<u64> = records.iter().map(|record| record.cgroup_id).collect();
-        let cgroups = ids.iter().filter_map(|&id| Some((id, paths.get(id)?.path.clone()))).collect();
+        let cgroups = ids
+            .iter()
+            .filter_map(|&id| Some((id, paths.get(id)?.path.clone())))
+            .collect();
         let tids: BTreeSet<u32> = records.iter().map(|record| record.tid).collect();
-        let threads = tids.iter().filter_map(|tid| Some((*tid, names.get(tid)?.clone()))).collect();
-        Recording { start_unix_ns: self.start_unix_ns, lost: self.lost(), cgroups, threads, records }
+        let threads = tids
+            .iter()
+            .filter_map(|tid| Some((*tid, names.get(tid)?.clone())))
+            .collect();
+        Recording {
+            start_unix_ns: self.start_unix_ns,
+            lost: self.lost(),
+            cgroups,
+            threads,
+            records,
+        }
     }
 }
 
@@ -134,7 +163,11 @@ impl Recording {
 fn thread_names() -> BTreeMap<u32, String> {
     let mut names = BTreeMap::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        for task in fs::read_dir(process.path().join("task")).into_iter().flatten().flatten() {
+        for task in fs::read_dir(process.path().join("task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let tid = task.file_name().to_string_lossy().parse();
             if let (Ok(tid), Ok(name)) = (tid, fs::read_to_string(task.path().join("comm"))) {
                 names.insert(tid, name.trim_end().to_string());

@@ -28,16 +28,23 @@ struct Groups {
 
 impl Groups {
     fn new(trace: &Trace<'_>, level: u32) -> Self {
-        let paths: HashMap<u64, String> =
-            trace.cgroups().map(|(id, path)| (id, String::from_utf8_lossy(path).into_owned())).collect();
-        let mut groups = Self { by_id: HashMap::new(), rows: Vec::new() };
+        let paths: HashMap<u64, String> = trace
+            .cgroups()
+            .map(|(id, path)| (id, String::from_utf8_lossy(path).into_owned()))
+            .collect();
+        let mut groups = Self {
+            by_id: HashMap::new(),
+            rows: Vec::new(),
+        };
         let mut by_path: HashMap<String, u32> = HashMap::new();
         for record in trace.records() {
             let id = record.cgroup_id;
             if id == 0 || groups.by_id.contains_key(&id) {
                 continue;
             }
-            let path = paths.get(&id).map_or_else(|| format!("(cgroup {id}) (gone)"), |path| fold(path, level));
+            let path = paths
+                .get(&id)
+                .map_or_else(|| format!("(cgroup {id}) (gone)"), |path| fold(path, level));
             let rows = &mut groups.rows;
             let index = *by_path.entry(path).or_insert_with_key(|path| {
                 rows.push((id, path.clone()));
@@ -49,7 +56,10 @@ impl Groups {
     }
 
     fn of(&self, record: &Record) -> u32 {
-        self.by_id.get(&record.cgroup_id).copied().unwrap_or(ghostsched_core::latency::GROUP_REST)
+        self.by_id
+            .get(&record.cgroup_id)
+            .copied()
+            .unwrap_or(ghostsched_core::latency::GROUP_REST)
     }
 }
 
@@ -63,19 +73,27 @@ fn fold(path: &str, level: u32) -> String {
 
 fn account(trace: &Trace<'_>, bounds: Bounds, level: u32) -> Snapshot {
     let groups = Groups::new(trace, level);
-    let names: HashMap<u32, String> =
-        trace.threads().map(|(tid, name)| (tid, String::from_utf8_lossy(name).into_owned())).collect();
+    let names: HashMap<u32, String> = trace
+        .threads()
+        .map(|(tid, name)| (tid, String::from_utf8_lossy(name).into_owned()))
+        .collect();
     let group_count = groups.rows.len() + FIRST_GROUP as usize;
     let mut cpus = vec![Cpu::default(); trace.header.cpus as usize];
     let mut threads = vec![Thread::default(); (trace.header.threads as usize * 2 + 16384).next_power_of_two()];
     let mut stats = vec![GroupStats::default(); group_count];
     let mut matrix = vec![Pair::default(); (group_count * 16).clamp(1024, 1 << 20).next_power_of_two()];
-    let memory =
-        Memory { cpus: &mut cpus, threads: &mut threads, groups: &mut stats, matrix: &mut matrix };
+    let memory = Memory {
+        cpus: &mut cpus,
+        threads: &mut threads,
+        groups: &mut stats,
+        matrix: &mut matrix,
+    };
     let mut engine = Engine::new(bounds, memory);
     let (mut first_ns, mut last_ns) = (u64::MAX, 0);
     for record in trace.records() {
-        let Some(event) = record.event(groups.of(&record)) else { continue };
+        let Some(event) = record.event(groups.of(&record)) else {
+            continue;
+        };
         first_ns = first_ns.min(record.now_ns);
         last_ns = last_ns.max(record.now_ns);
         engine.feed(record.now_ns, &event, |_| {});
@@ -83,7 +101,15 @@ fn account(trace: &Trace<'_>, bounds: Bounds, level: u32) -> Snapshot {
             engine.feed(record.now_ns, &Event::Exit { tid: record.prev_tid }, |_| {});
         }
     }
-    report(trace, &engine, &groups, &names, bounds, level, (first_ns.min(last_ns), last_ns))
+    report(
+        trace,
+        &engine,
+        &groups,
+        &names,
+        bounds,
+        level,
+        (first_ns.min(last_ns), last_ns),
+    )
 }
 
 fn report(
@@ -106,20 +132,35 @@ fn report(
     let rest = (0, "(rest)".to_string());
     let mut rows = Vec::new();
     let mut row_of: HashMap<u32, usize> = HashMap::new();
-    let indices = (FIRST_GROUP..).zip(&groups.rows).chain([(ghostsched_core::latency::GROUP_REST, &rest)]);
+    let indices = (FIRST_GROUP..)
+        .zip(&groups.rows)
+        .chain([(ghostsched_core::latency::GROUP_REST, &rest)]);
     for (index, (id, path)) in indices {
-        let Some(stats) = stats.get(index as usize) else { continue };
+        let Some(stats) = stats.get(index as usize) else {
+            continue;
+        };
         if index < FIRST_GROUP && stats.is_empty() {
             continue;
         }
         row_of.insert(index, rows.len());
-        rows.push(Group { id: *id, path: path.clone(), stats: *stats, entitlement: None });
+        rows.push(Group {
+            id: *id,
+            path: path.clone(),
+            stats: *stats,
+            entitlement: None,
+        });
     }
     let row = |group: u32| row_of.get(&group).copied();
     let mut matrix: Vec<Blame> = engine
         .matrix()
         .pairs()
-        .filter_map(|pair| Some(Blame { victim: row(pair.victim)?, by: row(pair.by)?, ns: pair.ns }))
+        .filter_map(|pair| {
+            Some(Blame {
+                victim: row(pair.victim)?,
+                by: row(pair.by)?,
+                ns: pair.ns,
+            })
+        })
         .collect();
     matrix.sort_by_key(|blame| (blame.victim, std::cmp::Reverse(blame.ns), blame.by));
     let mut in_progress = Vec::new();

@@ -188,7 +188,10 @@ impl<'a> Engine<'a> {
         Self {
             bounds,
             cpus: memory.cpus,
-            threads: ThreadTable { slots: memory.threads, used: 0 },
+            threads: ThreadTable {
+                slots: memory.threads,
+                used: 0,
+            },
             groups: memory.groups,
             matrix: Matrix::new(memory.matrix),
             tally: Tally::default(),
@@ -201,7 +204,7 @@ impl<'a> Engine<'a> {
             Event::Switch { .. } => self.switch(now_ns, event, &mut observe),
             Event::Wakeup { cpu, tid, clock_ns } => {
                 if let Some(thread) = self.threads.get_or_insert(tid, &mut self.tally) {
-                    if thread.queued_ns.is_none() && thread.on_ns.is_none() {
+                    if thread.queued_ns.is_none() && thread.began_ns.is_none() && thread.on_ns.is_none() {
                         thread.queued_ns = Some(now_ns);
                         thread.clock_ns = clock_ns;
                         thread.cpu = cpu;
@@ -241,7 +244,9 @@ impl<'a> Engine<'a> {
     pub fn in_progress(&self, now_ns: u64, mut each: impl FnMut(&Wait)) {
         for thread in self.threads.slots.iter().filter(|thread| thread.tid != 0) {
             let Some(queued_ns) = thread.queued_ns else { continue };
-            let Some(cpu) = self.cpus.get(thread.cpu as usize) else { continue };
+            let Some(cpu) = self.cpus.get(thread.cpu as usize) else {
+                continue;
+            };
             let mut parts = thread.parts;
             let span = Span {
                 group: thread.group,
@@ -270,7 +275,11 @@ impl<'a> Engine<'a> {
     }
 
     fn fold(groups: &[GroupStats], group: u32) -> u32 {
-        if (group as usize) < groups.len() { group } else { GROUP_REST }
+        if (group as usize) < groups.len() {
+            group
+        } else {
+            GROUP_REST
+        }
     }
 
     fn switch(&mut self, now_ns: u64, event: &Event, observe: &mut impl FnMut(&Wait)) {
@@ -293,7 +302,11 @@ impl<'a> Engine<'a> {
             return;
         };
         self.tally.switches += 1;
-        let next_group = if next == 0 { GROUP_IDLE } else { Self::fold(self.groups, next_group) };
+        let next_group = if next == 0 {
+            GROUP_IDLE
+        } else {
+            Self::fold(self.groups, next_group)
+        };
 
         if cpu.current.is_some_and(|current| current != prev) {
             let prev_thread = if prev == 0 { None } else { self.threads.get(prev) };
@@ -304,7 +317,9 @@ impl<'a> Engine<'a> {
             if let Some(thread) = self.threads.get_or_insert(next, &mut self.tally) {
                 thread.group = next_group;
                 let stats = &mut self.groups[next_group as usize];
-                if let Some(queued_ns) = next_queued_ns.or(thread.queued_ns) {
+                // Moved, and not queued again as far as anyone tells: what it waited before still counts.
+                let moved = thread.began_ns.map(|_| now_ns);
+                if let Some(queued_ns) = next_queued_ns.or(thread.queued_ns).or(moved) {
                     let span = Span {
                         group: next_group,
                         start_ns: queued_ns,
@@ -322,8 +337,8 @@ impl<'a> Engine<'a> {
                     }
                     if thread.began_ns.is_some() {
                         self.tally.migrated_waits += 1;
-                        self.tally.moving_ns +=
-                            now_ns.saturating_sub(began_ns).saturating_sub(thread.parts.total_ns());
+                        let moving_ns = now_ns.saturating_sub(began_ns).saturating_sub(thread.parts.total_ns());
+                        self.tally.moving_ns = self.tally.moving_ns.wrapping_add(moving_ns);
                     }
                     observe(&Wait {
                         tid: next,
@@ -356,7 +371,8 @@ impl<'a> Engine<'a> {
                 if let (Some(on_ns), false) = (thread.on_ns, first) {
                     let stats = &mut self.groups[cpu.group as usize];
                     stats.record_spell(&self.bounds, Kind::On, now_ns.saturating_sub(on_ns));
-                    stats.throttled_on_ns += prev_clock_ns.saturating_sub(thread.clock_ns);
+                    let throttled_ns = prev_clock_ns.saturating_sub(thread.clock_ns);
+                    stats.throttled_on_ns = stats.throttled_on_ns.wrapping_add(throttled_ns);
                 }
                 thread.on_ns = None;
                 thread.clock_ns = prev_clock_ns;
@@ -370,7 +386,8 @@ impl<'a> Engine<'a> {
         }
 
         if cpu.log.running() != Some(next_group) {
-            cpu.log.push(next_group, now_ns, Some(prev_clock_ns), Some(next_clock_ns));
+            cpu.log
+                .push(next_group, now_ns, Some(prev_clock_ns), Some(next_clock_ns));
         }
         cpu.group = next_group;
         cpu.current = Some(next);
@@ -378,21 +395,41 @@ impl<'a> Engine<'a> {
     }
 
     fn migrate(&mut self, now_ns: u64, event: &Event) {
-        let &Event::Migrate { from, tid, group, queued_ns, from_clock_ns, to_clock_ns, limbo_waits } = event else {
+        let &Event::Migrate {
+            from,
+            tid,
+            group,
+            queued_ns,
+            from_clock_ns,
+            to_clock_ns,
+            limbo_waits,
+        } = event
+        else {
             return;
         };
         let Some(cpu) = self.cpus.get(from as usize) else {
             self.tally.cpus_over_capacity += 1;
             return;
         };
-        let Some(thread) = self.threads.get_or_insert(tid, &mut self.tally) else { return };
+        let Some(thread) = self.threads.get_or_insert(tid, &mut self.tally) else {
+            return;
+        };
         thread.group = Self::fold(self.groups, group);
-        let Some(start_ns) = queued_ns.or(thread.queued_ns) else { return };
+        let Some(start_ns) = queued_ns.or(thread.queued_ns) else {
+            return;
+        };
         let group = thread.group;
-        let span =
-            Span { group, start_ns, now_ns, start_clock_ns: thread.clock_ns, now_clock_ns: from_clock_ns };
+        let span = Span {
+            group,
+            start_ns,
+            now_ns,
+            start_clock_ns: thread.clock_ns,
+            now_clock_ns: from_clock_ns,
+        };
         let matrix = &mut self.matrix;
-        thread.parts.add(&cpu.log.split(&span, |by, ns| matrix.add(group, by, ns)).0);
+        thread
+            .parts
+            .add(&cpu.log.split(&span, |by, ns| matrix.add(group, by, ns)).0);
         thread.began_ns = thread.began_ns.or(Some(start_ns));
         thread.queued_ns = limbo_waits.then_some(now_ns);
         thread.clock_ns = to_clock_ns;
@@ -417,7 +454,9 @@ fn mend(
         (None, _) => GROUP_REST,
     };
     tally.chain_breaks += 1;
-    tally.unknown_ns += arrived_ns.saturating_sub(cpu.switched_ns);
+    tally.unknown_ns = tally
+        .unknown_ns
+        .wrapping_add(arrived_ns.saturating_sub(cpu.switched_ns));
     cpu.log.push(GROUP_UNKNOWN, cpu.switched_ns, None, None);
     if arrived_ns < now_ns {
         cpu.log.push(group, arrived_ns, None, None);
@@ -449,7 +488,9 @@ impl ThreadTable<'_> {
             return None;
         }
         let home = self.home(tid);
-        (0..len).map(|i| (home + i) % len).find(|&i| self.slots[i].tid == tid || self.slots[i].tid == 0)
+        (0..len)
+            .map(|i| (home + i) % len)
+            .find(|&i| self.slots[i].tid == tid || self.slots[i].tid == 0)
     }
 
     fn get(&mut self, tid: u32) -> Option<&mut Thread> {
@@ -458,6 +499,9 @@ impl ThreadTable<'_> {
     }
 
     fn get_or_insert(&mut self, tid: u32, tally: &mut Tally) -> Option<&mut Thread> {
+        if tid == 0 {
+            return None; // the idle thread never waits, and 0 marks a free slot
+        }
         let Some(slot) = self.find(tid) else {
             tally.threads_over_capacity += 1;
             return None;
@@ -469,7 +513,11 @@ impl ThreadTable<'_> {
                 return None;
             }
             self.used += 1;
-            self.slots[slot] = Thread { tid, group: GROUP_REST, ..Thread::default() };
+            self.slots[slot] = Thread {
+                tid,
+                group: GROUP_REST,
+                ..Thread::default()
+            };
         }
         Some(&mut self.slots[slot])
     }

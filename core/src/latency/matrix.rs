@@ -39,11 +39,11 @@ impl<'a> Matrix<'a> {
                 *cell = Blame { victim, by, ns: 0 };
             }
             if cell.victim == victim && cell.by == by {
-                cell.ns += ns;
+                cell.ns = cell.ns.wrapping_add(ns);
                 return;
             }
         }
-        self.overflow_ns += ns;
+        self.overflow_ns = self.overflow_ns.wrapping_add(ns);
     }
 
     /// The pairs, in no order.

@@ -13,7 +13,11 @@
 //! the gap belongs to whoever ran: **other**, **idle**, or **unattributed** for [`GROUP_UNKNOWN`] and for what lies
 //! before the log begins.
 //!
-//! Nothing is estimated: each part is a difference of time stamps, and together they are the wait.
+//! A clock does not go back, so where it is not above what it was when the wait began, nothing was throttled since. A clock
+//! that is not known (after a missed switch) tells of nothing throttled in the gap it bounds.
+//!
+//! Nothing is estimated: each part is a difference of time stamps, and together they are the wait. Sums wrap rather than
+//! panic: times that go backwards make nonsense of the parts, nothing worse.
 
 use super::{GROUP_IDLE, GROUP_UNKNOWN};
 
@@ -38,16 +42,20 @@ pub struct Parts {
 impl Parts {
     /// The whole wait, in ns.
     pub const fn total_ns(&self) -> u64 {
-        self.same_ns + self.other_ns + self.idle_ns + self.throttled_ns + self.unattributed_ns
+        self.same_ns
+            .wrapping_add(self.other_ns)
+            .wrapping_add(self.idle_ns)
+            .wrapping_add(self.throttled_ns)
+            .wrapping_add(self.unattributed_ns)
     }
 
     /// Adds another segment's parts.
     pub fn add(&mut self, other: &Self) {
-        self.same_ns += other.same_ns;
-        self.other_ns += other.other_ns;
-        self.idle_ns += other.idle_ns;
-        self.throttled_ns += other.throttled_ns;
-        self.unattributed_ns += other.unattributed_ns;
+        self.same_ns = self.same_ns.wrapping_add(other.same_ns);
+        self.other_ns = self.other_ns.wrapping_add(other.other_ns);
+        self.idle_ns = self.idle_ns.wrapping_add(other.idle_ns);
+        self.throttled_ns = self.throttled_ns.wrapping_add(other.throttled_ns);
+        self.unattributed_ns = self.unattributed_ns.wrapping_add(other.unattributed_ns);
     }
 }
 
@@ -96,15 +104,29 @@ impl Default for RunLog {
 impl RunLog {
     /// An empty log.
     pub const fn new() -> Self {
-        const NONE: Segment = Segment { start_ns: 0, group: 0, clock_start_ns: None, clock_end_ns: None };
-        Self { segments: [NONE; LOG_LEN], head: 0, filled: 0 }
+        const NONE: Segment = Segment {
+            start_ns: 0,
+            group: 0,
+            clock_start_ns: None,
+            clock_end_ns: None,
+        };
+        Self {
+            segments: [NONE; LOG_LEN],
+            head: 0,
+            filled: 0,
+        }
     }
 
     /// Opens a segment at `start_ns`; the throttle clock of the segment that ends is `clock_end_ns`, if known.
     pub fn push(&mut self, group: u32, start_ns: u64, clock_end_ns: Option<u64>, clock_start_ns: Option<u64>) {
         self.segments[self.head].clock_end_ns = clock_end_ns;
         self.head = (self.head + 1) % LOG_LEN;
-        self.segments[self.head] = Segment { start_ns, group, clock_start_ns, clock_end_ns: None };
+        self.segments[self.head] = Segment {
+            start_ns,
+            group,
+            clock_start_ns,
+            clock_end_ns: None,
+        };
         self.filled = (self.filled + 1).min(LOG_LEN);
     }
 
@@ -120,7 +142,11 @@ impl RunLog {
 
     /// Where segment `n` ends: the next one's start, or `now_ns` for the open one.
     fn end_of(&self, n: usize, now_ns: u64) -> u64 {
-        if n + 1 < self.filled { self.nth(n + 1).start_ns } else { now_ns }
+        if n + 1 < self.filled {
+            self.nth(n + 1).start_ns
+        } else {
+            now_ns
+        }
     }
 
     /// Splits a span over the log and tells `blame(group, ns)` of each stretch behind another group.
@@ -152,23 +178,30 @@ impl RunLog {
                 None => Some(span.now_clock_ns),
             };
             let throttled_ns = match (clock, gap_clock) {
-                (Some(from), Some(to)) if gap_end > at => to.saturating_sub(from).min(gap_end - at),
+                // Seen from the wait's start too: a wait whose thread changed its group has that of another group there.
+                (Some(from), Some(to)) if to > span.start_clock_ns => to.saturating_sub(from).min(gap_end - at),
                 _ => 0,
             };
             parts.throttled_ns += throttled_ns;
             let cut = at + throttled_ns;
-            let known_from = if n < self.filled { self.nth(n).start_ns.clamp(at, gap_end) } else { gap_end };
-            parts.unattributed_ns += known_from.saturating_sub(cut.max(at));
+            let known_from = if n < self.filled {
+                self.nth(n).start_ns.clamp(at, gap_end)
+            } else {
+                gap_end
+            };
+            parts.unattributed_ns = parts
+                .unattributed_ns
+                .wrapping_add(known_from.saturating_sub(cut.max(at)));
             for i in n..next.unwrap_or(self.filled) {
                 let segment = self.nth(i);
                 let from = segment.start_ns.max(cut).max(at);
                 let ns = self.end_of(i, span.now_ns).min(gap_end).saturating_sub(from);
                 match segment.group {
                     _ if ns == 0 => {}
-                    GROUP_IDLE => parts.idle_ns += ns,
-                    GROUP_UNKNOWN => parts.unattributed_ns += ns,
+                    GROUP_IDLE => parts.idle_ns = parts.idle_ns.wrapping_add(ns),
+                    GROUP_UNKNOWN => parts.unattributed_ns = parts.unattributed_ns.wrapping_add(ns),
                     group => {
-                        parts.other_ns += ns;
+                        parts.other_ns = parts.other_ns.wrapping_add(ns);
                         blame(group, ns);
                     }
                 }

@@ -27,8 +27,16 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 8] =
-        [Self::Wait, Self::Same, Self::Other, Self::Idle, Self::Throttled, Self::On, Self::Sleep, Self::Block];
+    pub const ALL: [Self; 8] = [
+        Self::Wait,
+        Self::Same,
+        Self::Other,
+        Self::Idle,
+        Self::Throttled,
+        Self::On,
+        Self::Sleep,
+        Self::Block,
+    ];
     /// How many kinds.
     pub const COUNT: usize = Self::ALL.len();
 
@@ -111,7 +119,7 @@ impl GroupStats {
             };
             self.kinds[kind as usize].record_in(bucket, ns);
         }
-        self.unattributed_ns += parts.unattributed_ns;
+        self.unattributed_ns = self.unattributed_ns.wrapping_add(parts.unattributed_ns);
     }
 
     /// Records one spell on CPU, asleep or blocked.
@@ -125,10 +133,10 @@ impl GroupStats {
         for (to, from) in self.kinds.iter_mut().zip(&other.kinds) {
             to.merge(from);
         }
-        self.unattributed_ns += other.unattributed_ns;
-        self.throttled_on_ns += other.throttled_on_ns;
-        self.missed_waits += other.missed_waits;
-        self.missed_ns += other.missed_ns;
+        self.unattributed_ns = self.unattributed_ns.wrapping_add(other.unattributed_ns);
+        self.throttled_on_ns = self.throttled_on_ns.wrapping_add(other.throttled_on_ns);
+        self.missed_waits = self.missed_waits.wrapping_add(other.missed_waits);
+        self.missed_ns = self.missed_ns.wrapping_add(other.missed_ns);
     }
 
     /// What happened between two snapshots of the same group; see [`Histogram::difference`] for the maxima.

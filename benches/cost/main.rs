@@ -1,0 +1,231 @@
+//! What measuring costs on the live kernel, beside every peer that is installed. `make bench`, as root.
+//!
+//! Two figures a tool, taken in the same run so that the machine's mood is the same for all:
+//! * BPF time a context switch: run time of all programs of the tool (`kernel.bpf_stats_enabled`), over the switches of
+//!   the machine meanwhile, whichever programs they went through. It contains some 55 ns of the statistics' own a run;
+//!   the runs a switch show that each of the tool's hooks was counted.
+//! * wall-clock ratio of a ping-pong over pipes with and without the tool, statistics off.
+//!
+//! Neighbours only ever slow a run down, so the least of all runs counts, for the tool and for what it is compared with;
+//! the most says how far to trust it.
+//!
+//! `--check` makes a missed bar a failure, `--rounds N` (3) and `--only NAME` are for the impatient.
+
+mod peers;
+mod tool;
+mod workload;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use peers::Peer;
+use tool::{BpfStatistics, Tool};
+use workload::Workload;
+
+/// The tool whose BPF time is the measure of all.
+const YARDSTICK: &str = "runqlat (libbpf-tools)";
+
+/// What was promised: tool, share of the yardstick's BPF time, wall-clock ratio.
+const BARS: [(&str, f64, Option<f64>); 2] = [(peers::LOG, 0.25, Some(1.12)), (peers::CLOCK, 0.45, None)];
+
+/// What was measured of one tool, over all rounds.
+#[derive(Default)]
+struct Row {
+    name: &'static str,
+    bpf: Vec<Cost>,
+    bpf_across: Vec<Cost>,
+    without_us: Option<f64>,
+    with_us: Option<f64>,
+    trouble: Option<String>,
+}
+
+/// BPF of one run of the workload, a context switch.
+#[derive(Clone, Copy)]
+struct Cost {
+    ns: f64,
+    runs: f64,
+}
+
+/// The cheapest run.
+fn least(costs: &[Cost]) -> Option<Cost> {
+    costs.iter().copied().min_by(|a, b| a.ns.total_cmp(&b.ns))
+}
+
+/// The dearest.
+fn most(costs: &[Cost]) -> Option<Cost> {
+    costs.iter().copied().max_by(|a, b| a.ns.total_cmp(&b.ns))
+}
+
+impl Row {
+    fn wall(&self) -> Option<f64> {
+        Some(self.with_us? / self.without_us?)
+    }
+}
+
+/// The command line.
+struct Options {
+    rounds: usize,
+    check: bool,
+    only: Option<String>,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        rounds: 3,
+        check: false,
+        only: None,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--bench" => {} // cargo's
+            "--check" => options.check = true,
+            "--rounds" => {
+                let rounds = arguments
+                    .next()
+                    .and_then(|rounds| rounds.parse().ok())
+                    .filter(|&rounds| rounds > 0);
+                options.rounds = rounds.ok_or("--rounds N: a number from 1 on")?;
+            }
+            "--only" => options.only = Some(arguments.next().ok_or("--only NAME")?),
+            _ => return Err(format!("no option {argument}: --check, --rounds N, --only NAME")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| measure(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("cost: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and prints; whether the bars hold, as far as they were asked for.
+fn measure(options: &Options) -> Result<bool, String> {
+    if !rustix::process::geteuid().is_root() {
+        println!("cost: SKIPPED: needs root, to load BPF programs and to switch their statistics on");
+        return Ok(!options.check);
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| error.to_string())?;
+    }
+    let workload = Workload::new()?;
+    let (peers, absent) = peers::installed();
+    let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let peers: Vec<Peer> = peers
+        .into_iter()
+        .filter(|peer| wanted(peer.name) || peer.name == YARDSTICK)
+        .collect();
+
+    println!("workload: {}", workload.describe());
+    let mut rows: Vec<Row> = peers
+        .iter()
+        .map(|peer| Row {
+            name: peer.name,
+            ..Row::default()
+        })
+        .collect();
+    for round in 1..=options.rounds {
+        for (peer, row) in peers.iter().zip(&mut rows) {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err("interrupted".into());
+            }
+            eprintln!("round {round} of {}: {}", options.rounds, peer.name);
+            if let Err(message) = one_round(peer, &workload, row) {
+                row.trouble = Some(message);
+            }
+        }
+    }
+
+    print(&rows);
+    for (name, why) in absent {
+        println!("not measured: {name}: {why}");
+    }
+    let held = bars(&rows);
+    Ok(held || !options.check)
+}
+
+fn one_round(peer: &Peer, workload: &Workload, row: &mut Row) -> Result<(), String> {
+    let without_us = workload.best_of_three()?;
+    let tool = Tool::start(peer)?;
+    let with_us = workload.best_of_three()?;
+    row.without_us = Some(row.without_us.map_or(without_us, |best| best.min(without_us)));
+    row.with_us = Some(row.with_us.map_or(with_us, |best| best.min(with_us)));
+
+    let _statistics = BpfStatistics::on()?;
+    for _ in 0..3 {
+        row.bpf.extend(tool.cost_of(|| workload.round_trip_us().map(drop))?);
+        if workload.has_cgroups() {
+            row.bpf_across.extend(tool.cost_of(|| workload.across_cgroups())?);
+        }
+    }
+    Ok(())
+}
+
+fn print(rows: &[Row]) {
+    let show = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
+    println!();
+    println!("                             BPF ns a switch     runs  share of  BPF ns, across  wall-clock");
+    println!("TOOL                         least  (most)   a switch   runqlat         cgroups    over none");
+    for row in rows {
+        let bpf = least(&row.bpf);
+        println!(
+            "{:<26} {:>7} {:>8} {:>10} {:>9} {:>15} {:>12}",
+            row.name,
+            show(bpf.map(|bpf| bpf.ns), 0),
+            format!("({})", show(most(&row.bpf).map(|bpf| bpf.ns), 0)),
+            show(bpf.map(|bpf| bpf.runs), 2),
+            show(share(rows, row), 2),
+            show(least(&row.bpf_across).map(|bpf| bpf.ns), 0),
+            show(row.wall(), 3),
+        );
+    }
+    println!();
+    for row in rows {
+        if let Some(trouble) = &row.trouble {
+            println!("trouble: {}: {trouble}", row.name);
+        }
+    }
+}
+
+/// A tool's BPF time over the yardstick's.
+fn share(rows: &[Row], row: &Row) -> Option<f64> {
+    let yardstick = rows.iter().find(|row| row.name == YARDSTICK)?;
+    Some(least(&row.bpf)?.ns / least(&yardstick.bpf)?.ns)
+}
+
+/// Prints whether each bar holds; true if none is missed. A bar that could not be measured is neither.
+fn bars(rows: &[Row]) -> bool {
+    let mut held = true;
+    let mut line = |what: String, value: Option<f64>, most: f64| match value {
+        None => println!("bar: {what} at most {most}: not measured"),
+        Some(value) if value <= most => println!("bar: {what} at most {most}: {value:.3}, holds"),
+        Some(value) => {
+            println!("bar: {what} at most {most}: {value:.3}, MISSED");
+            held = false;
+        }
+    };
+    for (name, most_share, most_wall) in BARS {
+        let row = rows.iter().find(|row| row.name == name);
+        line(
+            format!("{name}, share of runqlat's BPF time"),
+            row.and_then(|row| share(rows, row)),
+            most_share,
+        );
+        if let Some(most_wall) = most_wall {
+            line(
+                format!("{name}, wall-clock over no tool"),
+                row.and_then(Row::wall),
+                most_wall,
+            );
+        }
+    }
+    held
+}
