@@ -20,7 +20,7 @@ cargo:
 .PHONY: release
 release: cargo
 	@scripts/packages.sh build
-	$(CARGO) build --release --locked --bin ghostsched --example load
+	$(CARGO) build --release --locked --package ghostsched --package ghostsched-load --bins
 
 .PHONY: demo
 demo: release ## Build, run a small competing workload for 10 s and say why its threads waited

@@ -153,6 +153,8 @@ struct gs_task {
 	__u32 moved;       /* the wait has been on another CPU before */
 	__u32 queued_group; /* the group the open segment began with */
 	__u32 unsplit;     /* queued before it was first seen, in a group that has been throttled: its wait cannot be split */
+	__u32 clock_cpu;   /* 1 + the CPU clock_ns is of, 0 = none: on another one it says nothing */
+	__u32 reserved;
 	__u64 delay_ns;    /* the kernel's run_delay, as it should be at the next switch-in */
 	__u64 arrivals;    /* the kernel's pcount, likewise */
 	__u64 first_delay_ns; /* run_delay when first seen */
@@ -162,7 +164,7 @@ struct gs_task {
 	__u64 left_ns;     /* when it left to sleep; 0 = it did not */
 	__u64 queued_ns;   /* own queue stamp; 0 = not queued, or the kernel's counts */
 	__u64 began_ns;    /* start of the wait's first segment, once it has moved */
-	__u64 clock_ns;    /* throttle clock of its group at the start of the segment */
+	__u64 clock_ns;    /* throttle clock of its group at the start of the segment, or when it was last seen */
 	__u64 same_clock_ns; /* GS_METHOD_CLOCK: own group's run clock at the start of the segment */
 	__u64 idle_clock_ns; /* and the idle thread's */
 	struct gs_parts parts; /* of the segments on earlier CPUs */

@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} PATH=$PATH:/usr/sbin:/sbin
 scripts/packages.sh build
 scripts/packages.sh --optional bench
-cargo build --release --locked --bin ghostsched --example load
+cargo build --release --locked --package ghostsched --package ghostsched-load --bins
 cargo bench --quiet --bench instructions --bench histogram --bench engine
 cargo bench --quiet --bench cost -- "$@"

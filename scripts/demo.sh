@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 built=${CARGO_TARGET_DIR:-target}/release
 ghostsched=$built/ghostsched
-load=$built/examples/load
+load=$built/load
 seconds=${DEMO_SECONDS:-10}
 
 loads=()

@@ -115,15 +115,18 @@ targets() {
     done
 }
 
-# serial NAME FOLDER PATTERN: runs the integration tests of the package in FOLDER whose name matches, one at a time.
-serial() {
-    local arguments=() target
-    for target in $(targets "$2/tests"); do
-        if [[ $target =~ $3 ]]; then arguments+=(--test "$target"); fi
+# integration NAME FOLDER PATTERN [OPTION...]: the integration tests of the package in FOLDER whose name matches.
+integration() {
+    local name=$1 folder=$2 pattern=$3 arguments=() target
+    shift 3
+    for target in $(targets "$folder/tests"); do
+        if [[ $target =~ $pattern ]]; then arguments+=(--test "$target"); fi
     done
-    [ ${#arguments[@]} = 0 ] || step "$1" cargo cargo test --package "$(sed -n 's/^name = "\(.*\)"/\1/p' "$2/Cargo.toml" | head -n 1)" \
-        "${arguments[@]}" --no-fail-fast -- --test-threads=1
+    [ ${#arguments[@]} = 0 ] || step "$name" cargo cargo test --package "$(sed -n 's/^name = "\(.*\)"/\1/p' "$folder/Cargo.toml" | head -n 1)" \
+        "${arguments[@]}" --no-fail-fast -- "$@"
 }
+
+members() { sed -n 's/^members = \[\(.*\)\]$/\1/p' Cargo.toml | tr -d '",'; }
 
 run() {
     case $1 in
@@ -133,9 +136,21 @@ run() {
     no_std) step no_std lines tests/no_std/run.sh ;;
     unit) step unit cargo cargo test --workspace --lib --bins --examples --no-fail-fast ;;
     doc) step doc cargo cargo test --workspace --doc --no-fail-fast ;;
-    crates) for crate in core bpf xtask; do serial "$crate" "$crate" .; done ;;
-    product) serial product . '^[^v]|^v[^m]' ;; # they load BPF programs and compare counts of the whole machine
-    vm) serial vm . '^vm'; serial vm tests/vm . ;;
+    # What loads BPF programs and compares counts of the whole machine runs one at a time.
+    crates)
+        for crate in $(members); do
+            case $crate in
+            tests/vm) ;;
+            bpf) integration "$crate" "$crate" . --test-threads=1 ;;
+            *) integration "$crate" "$crate" . ;;
+            esac
+        done
+        ;;
+    product) integration product . '^([^v]|v[^m])' --test-threads=1 ;;
+    vm)
+        integration vm . '^vm' --test-threads=1
+        integration tests/vm tests/vm . --test-threads=1
+        ;;
     *) echo "test.sh: no step '$1'" >&2; return 2 ;;
     esac
 }

@@ -18,13 +18,11 @@ pub struct Workload {
 
 impl Workload {
     pub fn new() -> Result<Self, String> {
-        // `make bench` builds it; cargo does not build examples for a benchmark.
-        let load = Path::new(env!("CARGO_BIN_EXE_ghostsched"))
-            .with_file_name("examples")
-            .join("load");
+        // `make bench` builds it; cargo builds no other package for a benchmark.
+        let load = Path::new(env!("CARGO_BIN_EXE_ghostsched")).with_file_name("load");
         if !load.is_file() {
             return Err(format!(
-                "{} is missing: cargo build --release --example load",
+                "{} is missing: cargo build --release -p ghostsched-load",
                 load.display()
             ));
         }

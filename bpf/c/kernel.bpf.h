@@ -67,8 +67,8 @@ struct sched_info {
 
 struct task_struct {
 	unsigned int __state;
-	int on_cpu;
-	int on_rq;
+	unsigned int on_cpu; /* u8 from Linux 7: unsigned here, so that libbpf may narrow the load */
+	unsigned int on_rq; /* likewise */
 	int pid;
 	int tgid;
 	char comm[16];

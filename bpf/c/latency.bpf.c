@@ -113,11 +113,24 @@ static __always_inline struct gs_matrix *gs_matrix_of(__u32 cpu)
 	return bpf_map_lookup_elem(&matrix, &cpu);
 }
 
+/*
+ * A group as an index, below config.max_groups or not: in a register of its own, so that what is compared is what is used.
+ * The verifier of Linux 6.1 does not see that a value reloaded from the stack is the one that was compared.
+ */
+static __always_inline __u64 as_index(__u32 group)
+{
+	__u64 index = group;
+
+	asm volatile("" : "+r"(index));
+	return index;
+}
+
 static __always_inline __s64 *gs_run_clock(__u32 cpu, __u32 group)
 {
 	__s64 *row = bpf_map_lookup_elem(&run_clocks, &cpu);
+	__u64 index = as_index(group);
 
-	return row && group < config.max_groups ? row + group : 0;
+	return row && index < config.max_groups ? row + index : 0;
 }
 
 static __noinline __u32 gs_take_block(__u32 cpu)
@@ -135,12 +148,15 @@ static __always_inline struct gs_block *gs_block_of(__u32 cpu, __u32 group)
 	__u32 block = cpu, *row;
 
 	if (group >= GS_FIRST_GROUP) {
+		__u64 index = as_index(group);
+
 		row = bpf_map_lookup_elem(&slots, &cpu);
-		if (!row || group >= config.max_groups)
+		if (!row || index >= config.max_groups)
 			return 0;
-		block = row[group];
+		row += index;
+		block = *row;
 		if (!block)
-			row[group] = block = gs_take_block(cpu);
+			*row = block = gs_take_block(cpu);
 	} else if (group != GS_GROUP_REST) {
 		return 0;
 	}
@@ -339,14 +355,13 @@ static __always_inline int woken(struct task_struct *p)
 	struct gs_task *task;
 	__u64 clock = throttle_clock(p->se.cfs_rq);
 
-	if (gs_method == GS_METHOD_LOG && !clock)
-		return 0;
 	if (p->on_cpu)
 		return 0; /* it runs: no wait begins */
 	task = task_of(p);
 	if (!task)
 		return 0;
-	group_of(p, task);
+	if (gs_method == GS_METHOD_CLOCK)
+		group_of(p, task);
 	gs_on_wakeup(task, task_rq_cpu(p), task_rq_clock(p), clock);
 	return 0;
 }
@@ -366,7 +381,12 @@ int BPF_PROG(latency_wakeup_new, struct task_struct *p)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(latency_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct gs_task new = { .known = 1, .clock_ns = throttle_clock(child->se.cfs_rq) }; /* it has never waited */
+	/* It has never waited. */
+	struct gs_task new = {
+		.known = 1,
+		.clock_ns = throttle_clock(child->se.cfs_rq),
+		.clock_cpu = task_rq_cpu(child) + 1,
+	};
 
 	if (!bpf_task_storage_get(&tasks, child, &new, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		__sync_fetch_and_add(&state.fork_failures, 1);
@@ -391,6 +411,7 @@ int latency_scan(struct bpf_iter__task *ctx)
 	if (!p || !p->pid)
 		return 0;
 	new.clock_ns = throttle_clock(p->se.cfs_rq);
+	new.clock_cpu = task_rq_cpu(p) + 1;
 	if (gs_method == GS_METHOD_LOG) {
 		/* If it is queued right now, its run_delay does not hold that wait yet: exactly what is wanted. */
 		new.known = 1;

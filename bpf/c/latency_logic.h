@@ -46,7 +46,7 @@ GS_INLINE __u64 gs_max(__u64 a, __u64 b)
  * the sign bit of the difference is the comparison; padding bounds are never passed. Steps longer than the list are
  * dropped when the program is loaded (gs_buckets is a constant to the verifier).
  */
-GS_INLINE __u32 gs_bucket(__u64 value)
+GS_INLINE __u64 gs_bucket(__u64 value)
 {
 	__u64 i = 0;
 
@@ -63,12 +63,16 @@ GS_INLINE __u32 gs_bucket(__u64 value)
 	i += (gs_bounds[i & 63] - value) >> 63;
 	if (gs_buckets > 64)
 		i += (gs_bounds[i & 63] - value) >> 63;
-	return i < gs_buckets ? i : gs_buckets - 1;
+	return i;
 }
 
-GS_INLINE void gs_count(struct gs_block *block, __u32 kind, __u32 bucket, __u64 value)
+GS_INLINE void gs_count(struct gs_block *block, __u64 kind, __u64 bucket, __u64 value)
 {
-	block->counts[kind * gs_buckets + bucket]++;
+	__u64 at = kind * gs_buckets + bucket;
+
+	/* Always so, as the verifier cannot know; 64 bits wide, since that of Linux 6.1 forgets the bounds of narrower ones. */
+	if (at < (__u64)gs_buckets * GS_KINDS)
+		block->counts[at]++;
 	if (value > block->max_ns[kind])
 		block->max_ns[kind] = value;
 }
@@ -88,13 +92,13 @@ GS_INLINE void gs_enter_window(struct gs_block *block)
 }
 
 /* The block's window must have been entered. */
-GS_INLINE void gs_record_spell(struct gs_block *block, __u32 kind, __u64 value)
+GS_INLINE void gs_record_spell(struct gs_block *block, __u64 kind, __u64 value)
 {
 	block->sum_ns[kind] += value;
 	gs_count(block, kind, gs_bucket(value), value);
 }
 
-GS_INLINE void gs_record_part(struct gs_block *block, __u32 kind, __u64 value, __u64 total, __u32 bucket)
+GS_INLINE void gs_record_part(struct gs_block *block, __u64 kind, __u64 value, __u64 total, __u64 bucket)
 {
 	if (!value)
 		return;
@@ -110,7 +114,7 @@ GS_INLINE __u64 gs_total(const struct gs_parts *parts)
 
 GS_INLINE void gs_record_wait(struct gs_block *block, const struct gs_parts *parts, __u64 total)
 {
-	__u32 bucket = gs_bucket(total);
+	__u64 bucket = gs_bucket(total);
 
 	gs_count(block, GS_KIND_WAIT, bucket, total);
 	gs_record_part(block, GS_KIND_SAME, parts->same_ns, total, bucket);
@@ -121,9 +125,9 @@ GS_INLINE void gs_record_wait(struct gs_block *block, const struct gs_parts *par
 }
 
 /* A wait of one cause: GS_KIND_SAME, GS_KIND_OTHER, GS_KIND_IDLE, or GS_KIND_WAIT for unattributed. */
-GS_INLINE void gs_record_simple_wait(struct gs_block *block, __u32 cause, __u64 total)
+GS_INLINE void gs_record_simple_wait(struct gs_block *block, __u64 cause, __u64 total)
 {
-	__u32 bucket = gs_bucket(total);
+	__u64 bucket = gs_bucket(total);
 
 	gs_count(block, GS_KIND_WAIT, bucket, total);
 	if (!total)
@@ -282,40 +286,17 @@ static long gs_walk_step(__u32 i, struct gs_walk *w)
 	return stop ? 1 : 0;
 }
 
-/* The span of a wait on one CPU, and how it was split. */
-struct gs_span {
-	__u64 start;
-	__u64 now;
-	__u64 start_clock;
-	__u64 now_clock;
-	__u32 cpu;
-	__u32 group;
-	struct gs_parts parts;
-};
-
-/* Walks the log. Returns whether it reaches back to the start. */
-GS_FUNCTION int gs_walk_span(struct gs_span *span)
+/* Walks the log over [start, end). Returns whether it reaches back to the start. */
+GS_INLINE int gs_walk_span(struct gs_walk *w)
 {
-	struct gs_walk w = {};
-
-	if (!span)
-		return 0;
-	w.cpu = span->cpu;
-	w.group = span->group;
-	w.start = span->start;
-	w.start_clock = span->start_clock;
-	w.end = w.gap_end = span->now;
-	w.gap_clock = gs_max(span->now_clock, span->start_clock);
-	w.find = span->now_clock > span->start_clock;
-	gs_loop(2 * GS_LOG_LEN + 2, gs_walk_step, &w);
-	if (!w.done) /* before the log begins: throttled as far as that is known, else not known */
-		gs_charge_cut(&w, GS_GROUP_UNKNOWN, w.start, gs_max(w.end, w.start));
-	span->parts = w.parts;
-	return w.done;
+	gs_loop(2 * GS_LOG_LEN + 2, gs_walk_step, w);
+	if (!w->done) /* before the log begins: throttled as far as that is known, else not known */
+		gs_charge_cut(w, GS_GROUP_UNKNOWN, w->start, gs_max(w->end, w->start));
+	return w->done;
 }
 
 /* The cause of time behind a group's segment, as a kind; GS_KIND_WAIT = not known. */
-GS_INLINE __u32 gs_cause(__u32 runner, __u32 group)
+GS_INLINE __u64 gs_cause(__u32 runner, __u32 group)
 {
 	if (runner == group)
 		return GS_KIND_SAME;
@@ -358,6 +339,7 @@ GS_INLINE void gs_open(struct gs_task *task, __u32 cpu, __u64 now, __u64 throttl
 {
 	task->queued_ns = now;
 	task->clock_ns = throttle_clock;
+	task->clock_cpu = cpu + 1;
 	task->queued_group = task->group;
 	if (gs_method == GS_METHOD_CLOCK) {
 		task->same_clock_ns = gs_read_clock(cpu, task->group, now);
@@ -373,35 +355,39 @@ GS_INLINE void gs_open(struct gs_task *task, __u32 cpu, __u64 now, __u64 throttl
 GS_INLINE void gs_close(struct gs_cpu *cpu, __u32 cpu_id, struct gs_task *task, __u32 group, __u64 start, __u64 now,
 			__u64 now_clock)
 {
-	struct gs_span span = {
+	/* Seen on another CPU last, nobody knows what the clock of this one showed at the start. */
+	__u64 start_clock = task->clock_cpu == cpu_id + 1 ? task->clock_ns : now_clock;
+	struct gs_walk w = {
 		.start = start,
-		.now = now,
-		.start_clock = task->clock_ns,
-		.now_clock = now_clock,
+		.start_clock = start_clock,
+		.end = now,
+		.gap_end = now,
+		.gap_clock = gs_max(now_clock, start_clock),
 		.cpu = cpu_id,
 		.group = group,
+		.find = now_clock > start_clock,
 	};
 	int reached = 1;
 
 	if (task->unsplit)
-		span.parts.unattributed_ns = gs_minus(now, start);
+		w.parts.unattributed_ns = gs_minus(now, start);
 	else if (now > start)
-		reached = gs_walk_span(&span);
-	if (gs_method == GS_METHOD_CLOCK && !reached && group == task->queued_group && now_clock <= task->clock_ns &&
-	    cpu->broken_ns <= start) {
+		reached = gs_walk_span(&w);
+	if (gs_method == GS_METHOD_CLOCK && !reached && group == task->queued_group && now_clock <= start_clock &&
+	    cpu->broken_ns && cpu->broken_ns <= start) {
 		__u64 same = gs_minus(gs_read_clock(cpu_id, group, now), task->same_clock_ns);
 		__u64 idle = gs_minus(gs_read_clock(cpu_id, GS_GROUP_IDLE, now), task->idle_clock_ns);
 
-		span.parts.same_ns = gs_min(same, now - start);
-		span.parts.idle_ns = gs_min(idle, now - start - span.parts.same_ns);
-		span.parts.other_ns = now - start - span.parts.same_ns - span.parts.idle_ns;
-		span.parts.unattributed_ns = 0;
+		w.parts.same_ns = gs_min(same, now - start);
+		w.parts.idle_ns = gs_min(idle, now - start - w.parts.same_ns);
+		w.parts.other_ns = now - start - w.parts.same_ns - w.parts.idle_ns;
+		w.parts.unattributed_ns = 0;
 	}
-	task->parts.same_ns += span.parts.same_ns;
-	task->parts.other_ns += span.parts.other_ns;
-	task->parts.idle_ns += span.parts.idle_ns;
-	task->parts.throttled_ns += span.parts.throttled_ns;
-	task->parts.unattributed_ns += span.parts.unattributed_ns;
+	task->parts.same_ns += w.parts.same_ns;
+	task->parts.other_ns += w.parts.other_ns;
+	task->parts.idle_ns += w.parts.idle_ns;
+	task->parts.throttled_ns += w.parts.throttled_ns;
+	task->parts.unattributed_ns += w.parts.unattributed_ns;
 }
 
 /* Opens a segment of the run log. */
@@ -476,7 +462,7 @@ GS_FUNCTION int gs_mend(const struct gs_switch *e, struct gs_task *prev)
 	if (prev) {
 		prev->on_ns = arrived < e->now ? arrived : 0;
 		prev->queued_ns = prev->left_ns = 0;
-		prev->suspect = prev->moved = 0;
+		prev->suspect = prev->moved = prev->unsplit = 0;
 		__builtin_memset(&prev->parts, 0, sizeof(prev->parts));
 	}
 	return 0;
@@ -501,6 +487,7 @@ GS_INLINE void gs_reconcile(struct gs_cpu *cpu, struct gs_block *block, const st
 	} else {
 		next->known = 1;
 		next->first_delay_ns = e->next_delay;
+		next->clock_cpu = e->cpu + 1;
 		next->clock_ns = e->next_clock; /* what was throttled before is not known */
 	}
 	next->delay_ns = e->next_delay;
@@ -512,7 +499,7 @@ GS_INLINE void gs_reconcile(struct gs_cpu *cpu, struct gs_block *block, const st
 }
 
 /* What is read back from storage is no constant to the verifier. */
-GS_INLINE __u32 gs_left_kind(const struct gs_task *task)
+GS_INLINE __u64 gs_left_kind(const struct gs_task *task)
 {
 	return task->left_kind == GS_KIND_BLOCK ? GS_KIND_BLOCK : GS_KIND_SLEEP;
 }
@@ -528,7 +515,8 @@ GS_FUNCTION int gs_end_wait(const struct gs_switch *e, struct gs_task *next, __u
 	cpu = gs_cpu_of(e->cpu);
 	if (!cpu)
 		return 0;
-	if (gs_method == GS_METHOD_LOG && !gs_watching && next->left_ns && !next->moved && e->next_clock > next->clock_ns)
+	if (gs_method == GS_METHOD_LOG && !gs_watching && next->left_ns && !next->moved && e->next_clock &&
+	    (e->next_clock > next->clock_ns || next->clock_cpu != e->cpu + 1))
 		cpu->throttle_clipped++;
 	gs_close(cpu, e->cpu, next, e->next_group, queued, e->now, e->next_clock);
 	block = gs_block_of(e->cpu, e->next_group);
@@ -561,13 +549,14 @@ GS_INLINE void gs_arrive(struct gs_cpu *cpu, struct gs_block *block, const struc
 		if (!queued) /* moved, and not queued again as far as anyone tells */
 			queued = e->now;
 		began = next->moved ? next->began_ns : queued;
-		if (!(next->moved | next->unsplit) && !gs_recording && gs_is_simple(cpu, queued, next->clock_ns, e->next_clock)) {
+		if (!(next->moved | next->unsplit) && !gs_recording && gs_is_simple(cpu, queued, next->clock_ns, e->next_clock) &&
+		    (!e->next_clock || next->clock_cpu == e->cpu + 1)) {
 			__u32 runner = cpu->log[cpu->head & (GS_LOG_LEN - 1)].group;
-			__u32 cause = gs_cause(runner, e->next_group);
+			__u64 cause = gs_cause(runner, e->next_group);
 
 			if (block)
 				gs_record_simple_wait(block, cause, gs_minus(e->now, queued));
-			if (cause == GS_KIND_OTHER)
+			if (cause == GS_KIND_OTHER && e->now > queued)
 				gs_blame(e->cpu, e->next_group, runner, gs_minus(e->now, queued));
 		} else {
 			gs_end_wait(e, next, queued);
@@ -585,6 +574,7 @@ GS_INLINE void gs_arrive(struct gs_cpu *cpu, struct gs_block *block, const struc
 	next->queued_ns = next->left_ns = 0;
 	next->on_ns = e->now;
 	next->clock_ns = e->next_clock;
+	next->clock_cpu = e->cpu + 1;
 }
 
 /* prev leaves the CPU: ends its spell, and starts its wait or its sleep. No block: what it did is not known. */
@@ -596,6 +586,7 @@ GS_INLINE void gs_leave(struct gs_block *block, const struct gs_switch *e, struc
 	}
 	prev->on_ns = 0;
 	prev->clock_ns = e->prev_clock;
+	prev->clock_cpu = e->cpu + 1;
 	if (!e->prev_queued) {
 		prev->left_ns = e->now;
 		prev->left_kind = e->prev_left_kind;
@@ -650,8 +641,11 @@ GS_INLINE void gs_on_switch(struct gs_cpu *cpu, const struct gs_switch *e, struc
 GS_INLINE void gs_on_wakeup(struct gs_task *task, __u32 cpu, __u64 now, __u64 throttle_clock)
 {
 	if (gs_method == GS_METHOD_LOG) {
-		if (!task->queued_ns && !task->moved) /* else it waits already: preempted on its way to sleep */
+		if (!task->queued_ns && !task->moved) { /* else it waits already: preempted on its way to sleep */
 			task->clock_ns = throttle_clock;
+			task->clock_cpu = cpu + 1;
+		}
+			task->clock_cpu = cpu + 1;
 		return;
 	}
 	if (!task->queued_ns && !task->on_ns)
@@ -707,6 +701,7 @@ GS_INLINE void gs_on_migrate(struct gs_cpu *cpu, struct gs_task *task, __u32 fro
 	task->moved = 1;
 	task->queued_ns = 0;
 	task->clock_ns = to_clock;
+	task->clock_cpu = to + 1;
 	if (gs_method == GS_METHOD_CLOCK)
 		gs_open(task, to, now, to_clock);
 }

@@ -84,18 +84,28 @@ fn refusal(errno: c_int, what: &str) -> Error {
         _ => {
             let reason = std::io::Error::from_raw_os_error(errno);
             let said = WARNINGS.lock().map(|kept| kept.clone()).unwrap_or_default();
-            let last = said
-                .lines()
-                .rev()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or("")
-                .trim();
+            let said = said_why(&said);
             Error::System(format!(
-                "{what}: {reason}{}{last}",
-                if last.is_empty() { "" } else { ": " }
+                "{what}: {reason}{}{said}",
+                if said.is_empty() { "" } else { ": " }
             ))
         }
     }
+}
+
+/// The one line of libbpf's account that says why: the verifier's verdict, which precedes its statistics, or a missing
+/// relocation; else the last line.
+fn said_why(said: &str) -> &str {
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut before = "";
+    let mut last = "";
+    for line in &mut lines {
+        if line.starts_with("processed ") && !before.is_empty() {
+            return before;
+        }
+        (before, last) = (line, line);
+    }
+    last
 }
 
 /// Whether the caller may load tracing programs, by its effective capabilities.

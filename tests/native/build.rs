@@ -21,7 +21,21 @@ fn main() {
         .flag("-fsanitize-undefined-trap-on-error");
     if env::var_os("CARGO_FEATURE_SANITIZE").is_some() {
         build.flag("-fsanitize=address");
-        println!("cargo:rustc-link-arg=-fsanitize=address");
+        // rustc links without the compiler's default libraries, so the runtime is named, and whole, since it has to come first.
+        let compiler = build.get_compiler();
+        let found = compiler
+            .to_command()
+            .arg("-print-file-name=libasan.a")
+            .output()
+            .expect("the compiler runs");
+        let library = String::from_utf8(found.stdout).expect("a path");
+        println!(
+            "cargo:rustc-link-arg=-Wl,--whole-archive,{},--no-whole-archive",
+            library.trim()
+        );
+        for library in ["stdc++", "m", "dl", "pthread", "rt"] {
+            println!("cargo:rustc-link-arg=-l{library}");
+        }
     }
     build.compile("ghostsched_native");
 }

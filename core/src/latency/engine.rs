@@ -13,6 +13,8 @@
 //! 4. A spell on CPU belongs to the group the thread was in when it got the CPU.
 //! 5. A switch whose `prev` is not who was last seen to get the CPU tells that one was missed: the time since is
 //!    [`GROUP_UNKNOWN`]'s, up to when `prev` arrived if that is known.
+//! 6. A throttle clock belongs to a CPU. Where a thread's was last read on another CPU (it slept, and no wakeup told), nothing
+//!    of that segment counts as throttled before the group's own first run in it.
 
 use crate::histogram::Bounds;
 
@@ -130,6 +132,17 @@ pub struct Wait {
     pub parts: Parts,
 }
 
+/// Which CPU's throttle clock a thread remembers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ClockOf {
+    /// None yet.
+    #[default]
+    Nobody,
+    Cpu(u32),
+    /// Of the CPU it is on the way to.
+    Next,
+}
+
 /// One thread's state: opaque memory for the caller to lend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thread {
@@ -139,9 +152,22 @@ pub struct Thread {
     queued_ns: Option<u64>,
     began_ns: Option<u64>,
     clock_ns: u64,
+    clock_of: ClockOf,
     group: u32,
     cpu: u32,
     parts: Parts,
+}
+
+impl Thread {
+    /// The throttle clock of its group on a CPU when it was queued there. Last seen on another CPU, nobody knows what the
+    /// clock of this one showed: then what it shows now, so that nothing counts as throttled.
+    fn start_clock_ns(&self, cpu: u32, now_clock_ns: u64) -> u64 {
+        match self.clock_of {
+            ClockOf::Next => self.clock_ns,
+            ClockOf::Cpu(of) if of == cpu => self.clock_ns,
+            _ => now_clock_ns,
+        }
+    }
 }
 
 /// One CPU's state: opaque memory for the caller to lend.
@@ -203,12 +229,15 @@ impl<'a> Engine<'a> {
         match *event {
             Event::Switch { .. } => self.switch(now_ns, event, &mut observe),
             Event::Wakeup { cpu, tid, clock_ns } => {
-                if let Some(thread) = self.threads.get_or_insert(tid, &mut self.tally) {
-                    if thread.queued_ns.is_none() && thread.began_ns.is_none() && thread.on_ns.is_none() {
-                        thread.queued_ns = Some(now_ns);
-                        thread.clock_ns = clock_ns;
-                        thread.cpu = cpu;
-                    }
+                if let Some(thread) = self.threads.get_or_insert(tid, &mut self.tally)
+                    && thread.queued_ns.is_none()
+                    && thread.began_ns.is_none()
+                    && thread.on_ns.is_none()
+                {
+                    thread.queued_ns = Some(now_ns);
+                    thread.clock_ns = clock_ns;
+                    thread.clock_of = ClockOf::Cpu(cpu);
+                    thread.cpu = cpu;
                 }
             }
             Event::Migrate { .. } => self.migrate(now_ns, event),
@@ -313,56 +342,57 @@ impl<'a> Engine<'a> {
             mend(cpu, now_ns, prev, prev_arrived_ns, prev_thread, &mut self.tally);
         }
 
-        if next != 0 {
-            if let Some(thread) = self.threads.get_or_insert(next, &mut self.tally) {
-                thread.group = next_group;
-                let stats = &mut self.groups[next_group as usize];
-                // Moved, and not queued again as far as anyone tells: what it waited before still counts.
-                let moved = thread.began_ns.map(|_| now_ns);
-                if let Some(queued_ns) = next_queued_ns.or(thread.queued_ns).or(moved) {
-                    let span = Span {
-                        group: next_group,
-                        start_ns: queued_ns,
-                        now_ns,
-                        start_clock_ns: thread.clock_ns,
-                        now_clock_ns: next_clock_ns,
-                    };
-                    let matrix = &mut self.matrix;
-                    let (last, _) = cpu.log.split(&span, |by, ns| matrix.add(next_group, by, ns));
-                    thread.parts.add(&last);
-                    let began_ns = thread.began_ns.unwrap_or(queued_ns);
-                    stats.record_wait(&self.bounds, &thread.parts);
-                    if let Some((left_ns, kind)) = thread.left {
-                        stats.record_spell(&self.bounds, kind, began_ns.saturating_sub(left_ns));
-                    }
-                    if thread.began_ns.is_some() {
-                        self.tally.migrated_waits += 1;
-                        let moving_ns = now_ns.saturating_sub(began_ns).saturating_sub(thread.parts.total_ns());
-                        self.tally.moving_ns = self.tally.moving_ns.wrapping_add(moving_ns);
-                    }
-                    observe(&Wait {
-                        tid: next,
-                        cpu: cpu_id,
-                        group: next_group,
-                        now_ns,
-                        queued_ns,
-                        began_ns,
-                        moved: thread.began_ns.is_some(),
-                        parts: thread.parts,
-                    });
-                } else if let Some((left_ns, kind)) = thread.left {
-                    stats.record_spell(&self.bounds, kind, now_ns.saturating_sub(left_ns));
-                }
-                let tid = thread.tid;
-                *thread = Thread {
-                    tid,
-                    on_ns: Some(now_ns),
-                    clock_ns: next_clock_ns,
+        if next != 0
+            && let Some(thread) = self.threads.get_or_insert(next, &mut self.tally)
+        {
+            thread.group = next_group;
+            let stats = &mut self.groups[next_group as usize];
+            // Moved, and not queued again as far as anyone tells: what it waited before still counts.
+            let moved = thread.began_ns.map(|_| now_ns);
+            if let Some(queued_ns) = next_queued_ns.or(thread.queued_ns).or(moved) {
+                let span = Span {
                     group: next_group,
-                    cpu: cpu_id,
-                    ..Thread::default()
+                    start_ns: queued_ns,
+                    now_ns,
+                    start_clock_ns: thread.start_clock_ns(cpu_id, next_clock_ns),
+                    now_clock_ns: next_clock_ns,
                 };
+                let matrix = &mut self.matrix;
+                let (last, _) = cpu.log.split(&span, |by, ns| matrix.add(next_group, by, ns));
+                thread.parts.add(&last);
+                let began_ns = thread.began_ns.unwrap_or(queued_ns);
+                stats.record_wait(&self.bounds, &thread.parts);
+                if let Some((left_ns, kind)) = thread.left {
+                    stats.record_spell(&self.bounds, kind, began_ns.saturating_sub(left_ns));
+                }
+                if thread.began_ns.is_some() {
+                    self.tally.migrated_waits += 1;
+                    let moving_ns = now_ns.saturating_sub(began_ns).saturating_sub(thread.parts.total_ns());
+                    self.tally.moving_ns = self.tally.moving_ns.wrapping_add(moving_ns);
+                }
+                observe(&Wait {
+                    tid: next,
+                    cpu: cpu_id,
+                    group: next_group,
+                    now_ns,
+                    queued_ns,
+                    began_ns,
+                    moved: thread.began_ns.is_some(),
+                    parts: thread.parts,
+                });
+            } else if let Some((left_ns, kind)) = thread.left {
+                stats.record_spell(&self.bounds, kind, now_ns.saturating_sub(left_ns));
             }
+            let tid = thread.tid;
+            *thread = Thread {
+                tid,
+                on_ns: Some(now_ns),
+                clock_ns: next_clock_ns,
+                clock_of: ClockOf::Cpu(cpu_id),
+                group: next_group,
+                cpu: cpu_id,
+                ..Thread::default()
+            };
         }
 
         if prev != 0 {
@@ -376,6 +406,7 @@ impl<'a> Engine<'a> {
                 }
                 thread.on_ns = None;
                 thread.clock_ns = prev_clock_ns;
+                thread.clock_of = ClockOf::Cpu(cpu_id);
                 thread.cpu = cpu_id;
                 match leaving {
                     Leaving::Runnable => thread.queued_ns = Some(now_ns),
@@ -423,7 +454,7 @@ impl<'a> Engine<'a> {
             group,
             start_ns,
             now_ns,
-            start_clock_ns: thread.clock_ns,
+            start_clock_ns: thread.start_clock_ns(from, from_clock_ns),
             now_clock_ns: from_clock_ns,
         };
         let matrix = &mut self.matrix;
@@ -433,6 +464,7 @@ impl<'a> Engine<'a> {
         thread.began_ns = thread.began_ns.or(Some(start_ns));
         thread.queued_ns = limbo_waits.then_some(now_ns);
         thread.clock_ns = to_clock_ns;
+        thread.clock_of = ClockOf::Next;
     }
 }
 

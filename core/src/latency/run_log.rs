@@ -178,7 +178,7 @@ impl RunLog {
                 None => Some(span.now_clock_ns),
             };
             let throttled_ns = match (clock, gap_clock) {
-                // Seen from the wait's start too: a wait whose thread changed its group has that of another group there.
+                // Not above the start's: nothing since (or another group's, where the thread changed its group meanwhile).
                 (Some(from), Some(to)) if to > span.start_clock_ns => to.saturating_sub(from).min(gap_end - at),
                 _ => 0,
             };

@@ -395,7 +395,8 @@ impl Native {
             // SAFETY: `raw` is alive until drop and nothing writes through `&self`; at most `cells.len()` cells, laid out as
             // in the header, are copied.
             let len = unsafe { gs_native_matrix(self.raw.as_ptr(), cpu, cells.as_mut_ptr(), cells.len()) };
-            for cell in &cells[..len] {
+            // A wait of 0 ns behind another group may have left an empty pair.
+            for cell in cells[..len].iter().filter(|cell| cell.ns > 0) {
                 let ns = pairs.entry((cell.victim, cell.by)).or_insert(0u64);
                 *ns = ns.wrapping_add(cell.ns);
             }
