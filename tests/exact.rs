@@ -8,7 +8,7 @@ mod load;
 #[path = "live/oracle.rs"]
 mod oracle;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::mem::offset_of;
 use std::time::{Duration, Instant};
 

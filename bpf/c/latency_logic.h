@@ -645,7 +645,6 @@ GS_INLINE void gs_on_wakeup(struct gs_task *task, __u32 cpu, __u64 now, __u64 th
 			task->clock_ns = throttle_clock;
 			task->clock_cpu = cpu + 1;
 		}
-			task->clock_cpu = cpu + 1;
 		return;
 	}
 	if (!task->queued_ns && !task->on_ns)

@@ -80,18 +80,22 @@ impl Mapping {
 
     /// The 64-bit word at a byte offset of an element; 0 outside.
     pub fn u64(&self, element: usize, offset: usize) -> u64 {
+        let Some(word) = self.word(element, offset, 8) else {
+            return 0;
+        };
         // SAFETY: inside the live mapping, aligned to 8 (`base` is page-aligned), only ever accessed as atomics.
-        self.word(element, offset, 8).map_or(0, |word| {
-            unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed)
-        })
+        let word = unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) };
+        word.load(Ordering::Relaxed)
     }
 
     /// The 32-bit word at a byte offset of an element; 0 outside.
     pub fn u32(&self, element: usize, offset: usize) -> u32 {
+        let Some(word) = self.word(element, offset, 4) else {
+            return 0;
+        };
         // SAFETY: as for `u64`, aligned to 4.
-        self.word(element, offset, 4).map_or(0, |word| {
-            unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }.load(Ordering::Relaxed)
-        })
+        let word = unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) };
+        word.load(Ordering::Relaxed)
     }
 
     /// Bytes of an element, for text; empty outside.

@@ -41,10 +41,10 @@ unsafe extern "C" fn keep_warning(
     let mut line = vec![0u8; WARNINGS_MAX]; // the verifier's log comes in one piece, its reason last
     // SAFETY: `line` is writable for its length; libbpf passes a format and the arguments that fit it.
     let written = unsafe { vsnprintf(line.as_mut_ptr().cast(), line.len(), format, args) };
-    if let (Ok(mut kept), Ok(text)) = (WARNINGS.lock(), CStr::from_bytes_until_nul(&line)) {
-        if kept.len() < WARNINGS_MAX {
-            kept.push_str(&text.to_string_lossy());
-        }
+    if let (Ok(mut kept), Ok(text)) = (WARNINGS.lock(), CStr::from_bytes_until_nul(&line))
+        && kept.len() < WARNINGS_MAX
+    {
+        kept.push_str(&text.to_string_lossy());
     }
     written
 }
@@ -454,7 +454,8 @@ fn last_errno() -> c_int {
 #[derive(Debug)]
 pub struct RingBuffer {
     raw: NonNull<sys::ring_buffer>,
-    // Boxed: its address is libbpf's context. Freed after `raw`.
+    // Freed after `raw`.
+    #[expect(clippy::box_collection, reason = "libbpf holds its address, which must stay")]
     bytes: Box<Vec<u8>>,
 }
 
