@@ -100,10 +100,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     // The inner run: `--run CASE ROUNDS`.
     if let [_, flag, case, rounds] = &arguments[..]
-        && let ("--run", Ok(case), Ok(rounds)) = (flag.as_str(), case.parse::<usize>(), rounds.parse()) {
-            CASES[case].1(rounds);
-            return ExitCode::SUCCESS;
-        }
+        && let ("--run", Ok(case), Ok(rounds)) = (flag.as_str(), case.parse::<usize>(), rounds.parse())
+    {
+        CASES[case].1(rounds);
+        return ExitCode::SUCCESS;
+    }
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("instructions: SKIPPED: valgrind is not installed");
         return ExitCode::SUCCESS;

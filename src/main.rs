@@ -22,6 +22,10 @@ mod record;
 mod signals;
 mod units;
 
+#[cfg(test)]
+#[path = "../tests/support/skip.rs"]
+mod skip;
+
 const STATUS: &str = "\
 Exit status: 0 done, 1 an error (or a --fail-if that matches no cgroup), 2 a wrong option, 3 a --fail-if holds, \
 141 the reader of the output went away; with -- COMMAND, the command's own status where it failed.";

@@ -7,6 +7,8 @@
 mod load;
 #[path = "live/oracle.rs"]
 mod oracle;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -20,8 +22,9 @@ use ghostsched_bpf::{Options, Profiler, Snapshot};
 use ghostsched_core::latency::{Kind, Parts};
 use ghostsched_core::trace::Record;
 
-use load::{Cgroup, Child, Load, skipped};
+use load::{Cgroup, Child, Load};
 use oracle::Oracle;
+use skip::skipped;
 
 /// A wait as the BPF program accounted it.
 #[derive(Debug)]

@@ -203,10 +203,3 @@ pub fn hurry() {
     // SAFETY: no pointer is passed.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
 }
-
-/// Why this test cannot run here, said on a line of its own; tests that print it return at once.
-pub fn skipped(why: &str) {
-    use std::io::Write;
-    // Not `eprintln!`, which the harness captures.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-}

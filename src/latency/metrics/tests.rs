@@ -9,9 +9,6 @@ use super::super::source::fake;
 use super::text::Type;
 use super::*;
 
-#[path = "../../../tests/support/skip.rs"]
-mod skip;
-
 fn rendered(snapshot: &Snapshot, limits: Limits, format: Format) -> String {
     render(snapshot, Ledger::new(limits).update(snapshot), format)
 }
@@ -183,7 +180,7 @@ fn promtool(arguments: &[&str], text: &str) -> Option<String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        skip::skipped("promtool not installed (apt-get install prometheus)");
+        crate::skip::skipped("promtool not installed (apt-get install prometheus)");
         return None;
     };
     // It may refuse its arguments without reading; its status says so.

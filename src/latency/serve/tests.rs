@@ -26,8 +26,6 @@ use super::*;
 mod http;
 #[path = "../../../tests/support/prometheus.rs"]
 mod prometheus;
-#[path = "../../../tests/support/skip.rs"]
-mod skip;
 
 const MS: u64 = 1_000_000;
 const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
@@ -479,7 +477,7 @@ fn a_real_prometheus_scrapes_and_answers_a_quantile() {
         kernel.wait(10, 3 * MS);
     });
     let Some(prometheus) = prometheus::Prometheus::scraping(server.address) else {
-        return skip::skipped("prometheus not installed (apt-get install prometheus)");
+        return crate::skip::skipped("prometheus not installed (apt-get install prometheus)");
     };
     assert_eq!(prometheus.number("up == 1"), 1.0);
     let bucket = "ghostsched_cgroup_queue_delay_seconds_bucket{cgroup=\"/a\",cause=\"all\"}";
