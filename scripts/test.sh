@@ -28,7 +28,10 @@ say() { printf '%s\n' "$*" | tee -a "$log"; }
 finish() {
     status=$?
     trap - EXIT INT TERM
-    [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null || true
+    if [ -n "$child" ] && kill -TERM -- "-$child" 2>/dev/null; then
+        sleep 1
+        kill -KILL -- "-$child" 2>/dev/null || true
+    fi
     rm -f "$part"
     if [ "$finished" = 0 ]; then failed=$((failed + 1)) failures+=("the run was interrupted"); fi
     say ""
@@ -75,6 +78,8 @@ step() {
         if [ "$status" = 0 ]; then ok=1; else bad=1 failures+=("$name"); fi
         ;;
     esac
+    # Counted already, from the results.
+    while IFS= read -r line; do skips+=("$name: $line"); done < <(sed -n 's/^test \(.*\) \.\.\. ignored/\1: ignored/p' "$part")
     # A skipped test returned like a passed one; libtest's "test NAME ... " may stand before the word.
     while IFS= read -r line; do
         skips+=("$name: $line")
@@ -157,7 +162,7 @@ run() {
 
 if [ $# = 0 ]; then set -- lock format lint no_std unit doc crates product vm; fi
 scripts/packages.sh build
-case " $* " in *" product "* | *" crates "*) scripts/packages.sh --optional bpf; scripts/prometheus.sh ;; esac
+case " $* " in *" product "* | *" crates "*) scripts/packages.sh --optional test bpf; scripts/prometheus.sh ;; esac
 case " $* " in *" vm "*) scripts/packages.sh --optional vm ;; esac
 for name in "$@"; do run "$name"; done
 finished=1

@@ -3,6 +3,7 @@
 //!
 //! Runs as root on the host and, as a static binary, in virtual machines with other kernels (`tests/vm.rs`).
 
+#[allow(dead_code, reason = "shared with tests/live.rs, which uses the rest")]
 #[path = "live/load.rs"]
 mod load;
 #[path = "live/oracle.rs"]

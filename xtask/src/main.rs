@@ -33,10 +33,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Some(root) = Path::new(env!("CARGO_MANIFEST_DIR")).parent() else {
-        eprintln!("xtask: its folder has no parent");
-        return ExitCode::FAILURE;
+    // Asked when it runs, not when it is compiled: a target folder may be shared by several copies of the repository.
+    let Some(folder) = std::env::var_os("CARGO_MANIFEST_DIR") else {
+        eprintln!("xtask: run it by cargo");
+        return ExitCode::from(2);
     };
+    let root = &Path::new(&folder).join("..");
     if let Err(reason) = clang_sys::load() {
         eprintln!("xtask: no libclang: {}", reason.lines().next().unwrap_or("not found"));
         return ExitCode::from(3);
