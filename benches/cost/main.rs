@@ -26,6 +26,9 @@ use workload::Workload;
 /// The tool whose BPF time is the measure of all.
 const YARDSTICK: &str = "runqlat (libbpf-tools)";
 
+/// Medians this much above the least mean that neighbours disturb the wall-clock ratios.
+const NOISE_PERCENT: f64 = 5.0;
+
 /// What was promised: tool, share of the yardstick's BPF time, wall-clock ratio.
 const BARS: [(&str, f64, Option<f64>); 2] = [(peers::LOG, 0.25, Some(1.12)), (peers::CLOCK, 0.45, None)];
 
@@ -35,8 +38,8 @@ struct Row {
     name: &'static str,
     bpf: Vec<Cost>,
     bpf_across: Vec<Cost>,
-    without_us: Option<f64>,
-    with_us: Option<f64>,
+    without_us: Vec<f64>,
+    with_us: Vec<f64>,
     trouble: Option<String>,
 }
 
@@ -59,8 +62,18 @@ fn most(costs: &[Cost]) -> Option<Cost> {
 
 impl Row {
     fn wall(&self) -> Option<f64> {
-        Some(self.with_us? / self.without_us?)
+        Some(minimum(&self.with_us)? / minimum(&self.without_us)?)
     }
+}
+
+fn minimum(values: &[f64]) -> Option<f64> {
+    values.iter().copied().min_by(f64::total_cmp)
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// The command line.
@@ -153,11 +166,9 @@ fn measure(options: &Options) -> Result<bool, String> {
 }
 
 fn one_round(peer: &Peer, workload: &Workload, row: &mut Row) -> Result<(), String> {
-    let without_us = workload.best_of_three()?;
+    row.without_us.extend(workload.round_trips_us()?);
     let tool = Tool::start(peer)?;
-    let with_us = workload.best_of_three()?;
-    row.without_us = Some(row.without_us.map_or(without_us, |best| best.min(without_us)));
-    row.with_us = Some(row.with_us.map_or(with_us, |best| best.min(with_us)));
+    row.with_us.extend(workload.round_trips_us()?);
 
     let _statistics = BpfStatistics::on()?;
     for _ in 0..3 {
@@ -188,6 +199,14 @@ fn print(rows: &[Row]) {
         );
     }
     println!();
+    let without: Vec<f64> = rows.iter().flat_map(|row| row.without_us.iter().copied()).collect();
+    if let Some((least, median)) = minimum(&without).zip(median(&without)) {
+        let off = 100.0 * (median / least - 1.0);
+        println!("round trip without a tool: least {least:.2} us, median {off:.0}% above it");
+        if off > NOISE_PERCENT {
+            println!("the machine is busy: believe no wall-clock ratio of this run to better than that");
+        }
+    }
     for row in rows {
         if let Some(trouble) = &row.trouble {
             println!("trouble: {}: {trouble}", row.name);

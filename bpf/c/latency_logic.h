@@ -224,16 +224,10 @@ GS_INLINE void gs_cut_at(struct gs_walk *w, __u64 gap_start, __u64 clock)
 }
 
 /* One step; non-zero ends the walk. */
-GS_FUNCTION int gs_walk_one(struct gs_walk *w)
+GS_INLINE int gs_walk_one(struct gs_walk *w, const struct gs_cpu *cpu)
 {
-	struct gs_segment *segment;
-	struct gs_cpu *cpu;
+	const struct gs_segment *segment;
 
-	if (!w)
-		return 1;
-	cpu = gs_cpu_of(w->cpu);
-	if (!cpu)
-		return 1;
 	if (w->back >= cpu->filled || w->back >= GS_LOG_LEN) { /* the log does not reach back that far */
 		if (!w->find)
 			return 1;
@@ -276,9 +270,27 @@ GS_FUNCTION int gs_walk_one(struct gs_walk *w)
 	return 0;
 }
 
+/* As many steps as make the call and the look-up of the CPU small beside them. */
+#define GS_WALK_STEPS 16
+
+GS_FUNCTION int gs_walk_some(struct gs_walk *w)
+{
+	const struct gs_cpu *cpu;
+
+	if (!w)
+		return 1;
+	cpu = gs_cpu_of(w->cpu);
+	if (!cpu)
+		return 1;
+	for (int i = 0; i < GS_WALK_STEPS; i++)
+		if (gs_walk_one(w, cpu))
+			return 1;
+	return 0;
+}
+
 static long gs_walk_step(__u32 i, struct gs_walk *w)
 {
-	int stop = gs_walk_one(w);
+	int stop = gs_walk_some(w);
 
 	(void)i;
 	/* The compiler knows it is 0 or 1, the verifier does not: make it say so. */
@@ -286,10 +298,10 @@ static long gs_walk_step(__u32 i, struct gs_walk *w)
 	return stop ? 1 : 0;
 }
 
-/* Walks the log over [start, end). Returns whether it reaches back to the start. */
+/* Walks the log over [start, end), with throttling twice. Returns whether it reaches back to the start. */
 GS_INLINE int gs_walk_span(struct gs_walk *w)
 {
-	gs_loop(2 * GS_LOG_LEN + 2, gs_walk_step, w);
+	gs_loop(2 * GS_LOG_LEN / GS_WALK_STEPS + 1, gs_walk_step, w);
 	if (!w->done) /* before the log begins: throttled as far as that is known, else not known */
 		gs_charge_cut(w, GS_GROUP_UNKNOWN, w->start, gs_max(w->end, w->start));
 	return w->done;
