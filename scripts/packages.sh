@@ -14,9 +14,9 @@ packages_of() {
     # To rebuild the BPF objects byte for byte, and the bindings of the shared header.
     bpf) echo clang-14 llvm-14 libclang1-14 ;;
     # Kernels in emulation; what the harness itself needs stands in tests/vm/packages.
-    vm) if [ -r tests/vm/packages ]; then sed 's/#.*//' tests/vm/packages; else echo qemu-system-x86; fi ;;
-    # kill, as a program: the tests send signals with it.
-    test) echo procps ;;
+    vm) if [ -r tests/vm/packages ]; then sed 's/#.*//' tests/vm/packages; else echo qemu-system-x86 busybox-static debian-archive-keyring ca-certificates; fi ;;
+    # kill, as a program: the tests send signals with it; bpftool lists what is loaded.
+    test) echo procps bpftool ;;
     bench) echo linux-perf util-linux bpftool libbpf-tools bpftrace valgrind ;;
     fuzz) echo g++ ;;
     *) echo "packages.sh: no group '$1': build, test, bpf, vm, bench or fuzz" >&2; exit 2 ;;

@@ -124,7 +124,7 @@ pub struct Quality {
     pub throttle_visible: bool,
     /// Time spent in BPF programs, from the kernel's own statistics; `None` when they are off.
     pub bpf_ns: Option<u64>,
-    /// BPF program runs counted by the same statistics.
+    /// BPF program runs that were timed for it: statistics are on for one part in ten of the time.
     pub bpf_runs: u64,
     /// Runs the kernel skipped (a program interrupted itself).
     pub bpf_skipped: u64,

@@ -297,7 +297,10 @@ impl Profiler {
             if ns > 0 {
                 let victim = rows.index(self.describe(victim));
                 let by = rows.index(self.describe(by));
-                *pairs.entry((victim, by)).or_default() += ns;
+                // Two cgroups of one path, the one removed and the other made anew, are no neighbours.
+                if victim != by {
+                    *pairs.entry((victim, by)).or_default() += ns;
+                }
             }
         }
         let mut in_progress = self.in_progress(&threads, &mut rows);
@@ -307,7 +310,7 @@ impl Profiler {
         quality.throttle_visible = self.epoch.throttle_visible;
         let (hot, all) = self.epoch.run_stats()?;
         quality.bpf_ns = cost::total_ns(hot, all, quality.switches);
-        quality.bpf_runs = all.runs;
+        quality.bpf_runs = all.runs.saturating_sub(baseline.run_stats.1.runs);
         quality.bpf_skipped = all.skipped.saturating_sub(baseline.run_stats.1.skipped);
         quality.self_check =
             (self.epoch.method == Method::Log && !threads.is_empty()).then(|| waiting::self_check(&threads));

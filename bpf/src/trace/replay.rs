@@ -15,6 +15,12 @@ use crate::snapshot::{Blame, Group, Method, Quality, Snapshot, Waiting};
 /// below the root; 0 keeps leaf cgroups apart.
 pub fn replay(path: &Path, bounds: Bounds, level: u32) -> Result<Snapshot, Error> {
     let name = path.display();
+    // A pipe or a device may never end.
+    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Error::Input(format!(
+            "{name}: not a regular file: give one that `ghostsched record` wrote"
+        )));
+    }
     let bytes = std::fs::read(path).map_err(|error| Error::Input(format!("read {name}: {error}")))?;
     let trace = Trace::parse(&bytes).map_err(|error| Error::Input(format!("{name}: {error}")))?;
     Ok(account(&trace, bounds, level))
