@@ -37,6 +37,8 @@
 #define GS_MATRIX_PROBES 8
 #define GS_NAME_LEN 64
 
+#define GS_CLOCK_OF_NEXT 0xffffffffu /* read for the CPU the thread is on the way to */
+
 #define GS_METHOD_LOG 0   /* the kernel's queue stamp */
 #define GS_METHOD_CLOCK 1 /* own queue stamps and group clocks */
 
@@ -153,7 +155,7 @@ struct gs_task {
 	__u32 moved;       /* the wait has been on another CPU before */
 	__u32 queued_group; /* the group the open segment began with */
 	__u32 unsplit;     /* queued before it was first seen, in a group that has been throttled: its wait cannot be split */
-	__u32 clock_cpu;   /* 1 + the CPU clock_ns is of, 0 = none: on another one it says nothing */
+	__u32 clock_cpu;   /* 1 + the CPU clock_ns is of, 0 = none, or GS_CLOCK_OF_NEXT */
 	__u32 reserved;
 	__u64 delay_ns;    /* the kernel's run_delay, as it should be at the next switch-in */
 	__u64 arrivals;    /* the kernel's pcount, likewise */

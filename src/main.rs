@@ -27,7 +27,8 @@ mod units;
 mod skip;
 
 const STATUS: &str = "\
-Exit status: 0 done, 1 an error (or a --fail-if that matches no cgroup), 2 a wrong option, 3 a --fail-if holds, \
+Exit status: 0 done, 1 an error (or a --fail-if that matches no cgroup), 2 a wrong option, or one that cannot be \
+used here (a busy port, nothing to control), 3 a --fail-if holds, \
 141 the reader of the output went away; with -- COMMAND, the command's own status where it failed.";
 
 /// Why threads wait for a CPU, per cgroup, measured exactly with BPF

@@ -1,7 +1,7 @@
 //! What measuring costs on the live kernel, beside every peer that is installed. `make bench`, as root.
 //!
 //! Two figures a tool, taken in the same run so that the machine's mood is the same for all:
-//! * BPF time a context switch: run time of all programs of the tool (`kernel.bpf_stats_enabled`), over the switches of
+//! * BPF time a context switch: run time of all programs of the tool by the kernel's statistics, over the switches of
 //!   the machine meanwhile, whichever programs they went through. It contains some 55 ns of the statistics' own a run;
 //!   the runs a switch show that each of the tool's hooks was counted.
 //! * wall-clock ratio of a ping-pong over pipes with and without the tool, statistics off.
@@ -19,8 +19,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ghostsched_bpf::object::StatsEnabled;
 use peers::Peer;
-use tool::{BpfStatistics, Tool};
+use tool::Tool;
 use workload::Workload;
 
 /// The tool whose BPF time is the measure of all.
@@ -50,14 +51,24 @@ struct Cost {
     runs: f64,
 }
 
+/// Fewer runs a switch than this share of the tool's usual, and the sample missed some.
+const WHOLE: f64 = 0.95;
+
+/// The samples that count every run: each tool here runs at least once a switch, and as often in every sample. One that
+/// does not would look cheap.
+fn whole(costs: &[Cost]) -> impl Iterator<Item = Cost> + '_ {
+    let usual = costs.iter().map(|cost| cost.runs).fold(1.0, f64::max);
+    costs.iter().copied().filter(move |cost| cost.runs >= WHOLE * usual)
+}
+
 /// The cheapest run.
 fn least(costs: &[Cost]) -> Option<Cost> {
-    costs.iter().copied().min_by(|a, b| a.ns.total_cmp(&b.ns))
+    whole(costs).min_by(|a, b| a.ns.total_cmp(&b.ns))
 }
 
 /// The dearest.
 fn most(costs: &[Cost]) -> Option<Cost> {
-    costs.iter().copied().max_by(|a, b| a.ns.total_cmp(&b.ns))
+    whole(costs).max_by(|a, b| a.ns.total_cmp(&b.ns))
 }
 
 impl Row {
@@ -170,7 +181,8 @@ fn one_round(peer: &Peer, workload: &Workload, row: &mut Row) -> Result<(), Stri
     let tool = Tool::start(peer)?;
     row.with_us.extend(workload.round_trips_us()?);
 
-    let _statistics = BpfStatistics::on()?;
+    // Held by a descriptor: the sysctl of the same name is the whole machine's, and anybody may switch it off.
+    let _statistics = StatsEnabled::new().map_err(|error| error.to_string())?;
     for _ in 0..3 {
         row.bpf.extend(tool.cost_of(|| workload.round_trip_us().map(drop))?);
         if workload.has_cgroups() {
@@ -208,6 +220,16 @@ fn print(rows: &[Row]) {
         }
     }
     for row in rows {
+        let lost = [&row.bpf, &row.bpf_across]
+            .map(|costs| costs.len() - whole(costs).count())
+            .iter()
+            .sum::<usize>();
+        if lost > 0 {
+            println!(
+                "left out: {}: {lost} samples that missed runs of its programs",
+                row.name
+            );
+        }
         if let Some(trouble) = &row.trouble {
             println!("trouble: {}: {trouble}", row.name);
         }

@@ -141,24 +141,3 @@ fn switches() -> Result<u64, String> {
         .find_map(|line| line.strip_prefix("ctxt ")?.parse().ok())
         .ok_or_else(|| "/proc/stat tells no context switches".into())
 }
-
-/// The kernel's statistics of BPF run time, on until dropped; then as they were.
-pub struct BpfStatistics {
-    before: String,
-}
-
-const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
-
-impl BpfStatistics {
-    pub fn on() -> Result<Self, String> {
-        let before = fs::read_to_string(STATISTICS).map_err(|error| format!("{STATISTICS}: {error}"))?;
-        fs::write(STATISTICS, "1").map_err(|error| format!("{STATISTICS}: {error}"))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for BpfStatistics {
-    fn drop(&mut self) {
-        let _ = fs::write(STATISTICS, &self.before);
-    }
-}

@@ -16,7 +16,8 @@
  *
  * The algorithms are in latency_logic.h, which also compiles natively; this file only reads the kernel and finds memory.
  * sched_switch and sched_migrate_task of a queued thread run under the lock of the run queue they change, so everything
- * kept per CPU has one writer at a time. The thread's storage is written under the same locks.
+ * kept per CPU has one writer at a time. A thread's storage is written under the lock of the queue it is on; the scan only
+ * reads it.
  */
 #include "kernel.bpf.h"
 #include "compat.bpf.h"
@@ -425,7 +426,8 @@ int latency_scan(struct bpf_iter__task *ctx)
 	seen.tid = p->pid;
 	seen.pid = p->tgid;
 	seen.cpu = task_rq_cpu(p);
-	seen.group = group_of(p, task);
+	/* Without the run queue's lock: uses what is remembered if it is of this group, but remembers nothing. */
+	seen.group = task->group_key == (__u64)p->sched_task_group ? task->group : find_group(p);
 	seen.known = task->known;
 	seen.queued_ns = task->queued_ns;
 	seen.began_ns = task->moved ? task->began_ns : 0;

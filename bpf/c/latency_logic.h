@@ -23,305 +23,8 @@
 #define GHOSTSCHED_LATENCY_LOGIC_H
 
 #include "ghostsched_bpf.h"
-
-#define GS_INLINE static inline __attribute__((always_inline))
-
-GS_INLINE __u64 gs_minus(__u64 a, __u64 b)
-{
-	return a > b ? a - b : 0;
-}
-
-GS_INLINE __u64 gs_min(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
-
-GS_INLINE __u64 gs_max(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
-/*
- * The bucket of a value: the first bound >= value, without a branch on the value. Durations and bounds are below 2^63, so
- * the sign bit of the difference is the comparison; padding bounds are never passed. Steps longer than the list are
- * dropped when the program is loaded (gs_buckets is a constant to the verifier).
- */
-GS_INLINE __u64 gs_bucket(__u64 value)
-{
-	__u64 i = 0;
-
-	if (gs_buckets > 32)
-		i += ((gs_bounds[31] - value) >> 63) << 5;
-	if (gs_buckets > 16)
-		i += ((gs_bounds[(i + 15) & 63] - value) >> 63) << 4;
-	if (gs_buckets > 8)
-		i += ((gs_bounds[(i + 7) & 63] - value) >> 63) << 3;
-	if (gs_buckets > 4)
-		i += ((gs_bounds[(i + 3) & 63] - value) >> 63) << 2;
-	if (gs_buckets > 2)
-		i += ((gs_bounds[(i + 1) & 63] - value) >> 63) << 1;
-	i += (gs_bounds[i & 63] - value) >> 63;
-	if (gs_buckets > 64)
-		i += (gs_bounds[i & 63] - value) >> 63;
-	return i;
-}
-
-GS_INLINE void gs_count(struct gs_block *block, __u64 kind, __u64 bucket, __u64 value)
-{
-	__u64 at = kind * gs_buckets + bucket;
-
-	/* Always so, as the verifier cannot know; 64 bits wide, since that of Linux 6.1 forgets the bounds of narrower ones. */
-	if (at < (__u64)gs_buckets * GS_KINDS)
-		block->counts[at]++;
-	if (value > block->max_ns[kind])
-		block->max_ns[kind] = value;
-}
-
-/* Moves the maxima to the window before when the reader has opened a new one. */
-GS_INLINE void gs_enter_window(struct gs_block *block)
-{
-	__u64 window = gs_window;
-
-	if (block->window == window)
-		return;
-	for (int kind = 0; kind < GS_KINDS; kind++) {
-		block->last_max_ns[kind] = block->window + 1 == window ? block->max_ns[kind] : 0;
-		block->max_ns[kind] = 0;
-	}
-	block->window = window;
-}
-
-/* The block's window must have been entered. */
-GS_INLINE void gs_record_spell(struct gs_block *block, __u64 kind, __u64 value)
-{
-	block->sum_ns[kind] += value;
-	gs_count(block, kind, gs_bucket(value), value);
-}
-
-GS_INLINE void gs_record_part(struct gs_block *block, __u64 kind, __u64 value, __u64 total, __u64 bucket)
-{
-	if (!value)
-		return;
-	block->sum_ns[kind] += value;
-	/* Most waits have one cause, and its bucket is the whole's. */
-	gs_count(block, kind, value == total ? bucket : gs_bucket(value), value);
-}
-
-GS_INLINE __u64 gs_total(const struct gs_parts *parts)
-{
-	return parts->same_ns + parts->other_ns + parts->idle_ns + parts->throttled_ns + parts->unattributed_ns;
-}
-
-GS_INLINE void gs_record_wait(struct gs_block *block, const struct gs_parts *parts, __u64 total)
-{
-	__u64 bucket = gs_bucket(total);
-
-	gs_count(block, GS_KIND_WAIT, bucket, total);
-	gs_record_part(block, GS_KIND_SAME, parts->same_ns, total, bucket);
-	gs_record_part(block, GS_KIND_OTHER, parts->other_ns, total, bucket);
-	gs_record_part(block, GS_KIND_IDLE, parts->idle_ns, total, bucket);
-	gs_record_part(block, GS_KIND_THROTTLED, parts->throttled_ns, total, bucket);
-	block->sum_ns[GS_KIND_WAIT] += parts->unattributed_ns;
-}
-
-/* A wait of one cause: GS_KIND_SAME, GS_KIND_OTHER, GS_KIND_IDLE, or GS_KIND_WAIT for unattributed. */
-GS_INLINE void gs_record_simple_wait(struct gs_block *block, __u64 cause, __u64 total)
-{
-	__u64 bucket = gs_bucket(total);
-
-	gs_count(block, GS_KIND_WAIT, bucket, total);
-	if (!total)
-		return;
-	block->sum_ns[cause] += total;
-	if (cause != GS_KIND_WAIT)
-		gs_count(block, cause, bucket, total);
-}
-
-/* Adds to the culprit matrix of a CPU. A pair that finds no room is counted as lost, its time stays in other_ns. */
-GS_FUNCTION int gs_blame(__u32 cpu_id, __u32 victim, __u32 by, __u64 ns)
-{
-	__u32 slot = (victim * 0x9e3779b1u ^ by * 0x85ebca6bu) >> 7;
-	struct gs_matrix *matrix = gs_matrix_of(cpu_id);
-	struct gs_cpu *cpu;
-
-	if (!matrix)
-		return 0;
-	for (int probe = 0; probe < GS_MATRIX_PROBES; probe++) {
-		struct gs_cell *cell = &matrix->cells[(slot + probe) & (GS_MATRIX_CELLS - 1)];
-
-		if (cell->victim == victim && cell->by == by) {
-			cell->ns += ns;
-			return 0;
-		}
-		if (!cell->victim) {
-			/* The reader takes a cell by its victim, so that goes in last. */
-			cell->by = by;
-			cell->ns = ns;
-			*(volatile __u32 *)&cell->victim = victim;
-			return 0;
-		}
-	}
-	cpu = gs_cpu_of(cpu_id);
-	if (cpu)
-		cpu->matrix_overflow_ns += ns;
-	return 0;
-}
-
-/*
- * The walk: splits one segment of a wait, [start, now) on one CPU, over that CPU's run log, backwards.
- *
- * A throttled group does not run, so throttled time lies in the gaps between the group's own segments. How much of a gap
- * was throttled is known exactly: the difference of the group's throttle clock between the gap's ends. A group is
- * throttled when it runs out of quota, that is when it stops running, or is found throttled when a thread is queued: the
- * throttled time is the beginning of the gap. So with throttling a gap is passed twice: FIND looks for its beginning and
- * the clock there, ACCOUNT splits what comes after the throttled time by who ran.
- */
-struct gs_walk {
-	__u64 start;       /* of the wait's segment */
-	__u64 start_clock; /* throttle clock then */
-	__u64 end;         /* right end of the log segment at hand */
-	__u64 gap_end;     /* right end of the gap */
-	__u64 gap_clock;   /* throttle clock there */
-	__u64 cut;         /* end of the throttled beginning of the gap; 0 = none */
-	__u32 back;        /* segments passed, from the head */
-	__u32 gap_back;    /* where the gap's right end is */
-	__u32 cpu;
-	__u32 group;       /* the waiting group */
-	__u32 find;
-	__u32 done;
-	struct gs_parts parts;
-};
-
-GS_INLINE void gs_charge(struct gs_walk *w, __u32 runner, __u64 ns)
-{
-	if (runner == GS_GROUP_IDLE) {
-		w->parts.idle_ns += ns;
-	} else if (runner == GS_GROUP_UNKNOWN) {
-		w->parts.unattributed_ns += ns;
-	} else {
-		w->parts.other_ns += ns;
-		gs_blame(w->cpu, w->group, runner, ns);
-	}
-}
-
-/* Splits [from, to) at the cut: throttled before, the runner's after. */
-GS_INLINE void gs_charge_cut(struct gs_walk *w, __u32 runner, __u64 from, __u64 to)
-{
-	__u64 throttled = gs_min(gs_minus(w->cut, from), to - from);
-
-	w->parts.throttled_ns += throttled;
-	if (to - from > throttled)
-		gs_charge(w, runner, to - from - throttled);
-}
-
-/* The gap's beginning is found: sets the cut and goes back to the gap's end to account. */
-GS_INLINE void gs_cut_at(struct gs_walk *w, __u64 gap_start, __u64 clock)
-{
-	w->cut = gap_start + gs_min(gs_minus(w->gap_clock, clock), w->gap_end - gap_start);
-	w->back = w->gap_back;
-	w->end = w->gap_end;
-	w->find = 0;
-}
-
-/* One step; non-zero ends the walk. */
-GS_INLINE int gs_walk_one(struct gs_walk *w, const struct gs_cpu *cpu)
-{
-	const struct gs_segment *segment;
-
-	if (w->back >= cpu->filled || w->back >= GS_LOG_LEN) { /* the log does not reach back that far */
-		if (!w->find)
-			return 1;
-		gs_cut_at(w, w->start, w->start_clock);
-		return 0;
-	}
-	segment = &cpu->log[(cpu->head - w->back) & (GS_LOG_LEN - 1)];
-	if (w->find) {
-		if (segment->group == w->group) {
-			gs_cut_at(w, w->end, w->end == w->gap_end ? w->gap_clock : segment->clock_end_ns);
-		} else if (segment->start_ns <= w->start) {
-			gs_cut_at(w, w->start, w->start_clock);
-		} else {
-			w->end = segment->start_ns;
-			w->back++;
-		}
-		return 0;
-	}
-	if (w->end > w->start) {
-		__u64 from = gs_min(gs_max(segment->start_ns, w->start), w->end);
-
-		if (segment->group == w->group)
-			w->parts.same_ns += w->end - from;
-		else
-			gs_charge_cut(w, segment->group, from, w->end);
-	}
-	if (segment->start_ns <= w->start) {
-		w->done = 1;
-		return 1;
-	}
-	w->end = gs_min(w->end, segment->start_ns);
-	w->back++;
-	if (segment->group == w->group) { /* the gap before it begins */
-		w->gap_clock = segment->clock_start_ns;
-		w->gap_end = w->end;
-		w->gap_back = w->back;
-		w->cut = 0;
-		w->find = w->gap_clock > w->start_clock;
-	}
-	return 0;
-}
-
-/* As many steps as make the call and the look-up of the CPU small beside them. */
-#define GS_WALK_STEPS 16
-
-GS_FUNCTION int gs_walk_some(struct gs_walk *w)
-{
-	const struct gs_cpu *cpu;
-
-	if (!w)
-		return 1;
-	cpu = gs_cpu_of(w->cpu);
-	if (!cpu)
-		return 1;
-	for (int i = 0; i < GS_WALK_STEPS; i++)
-		if (gs_walk_one(w, cpu))
-			return 1;
-	return 0;
-}
-
-static long gs_walk_step(__u32 i, struct gs_walk *w)
-{
-	int stop = gs_walk_some(w);
-
-	(void)i;
-	/* The compiler knows it is 0 or 1, the verifier does not: make it say so. */
-	asm volatile("" : "+r"(stop));
-	return stop ? 1 : 0;
-}
-
-/* Walks the log over [start, end), with throttling twice. Returns whether it reaches back to the start. */
-GS_INLINE int gs_walk_span(struct gs_walk *w)
-{
-	gs_loop(2 * GS_LOG_LEN / GS_WALK_STEPS + 1, gs_walk_step, w);
-	if (!w->done) /* before the log begins: throttled as far as that is known, else not known */
-		gs_charge_cut(w, GS_GROUP_UNKNOWN, w->start, gs_max(w->end, w->start));
-	return w->done;
-}
-
-/* The cause of time behind a group's segment, as a kind; GS_KIND_WAIT = not known. */
-GS_INLINE __u64 gs_cause(__u32 runner, __u32 group)
-{
-	if (runner == group)
-		return GS_KIND_SAME;
-	if (runner == GS_GROUP_IDLE)
-		return GS_KIND_IDLE;
-	return runner == GS_GROUP_UNKNOWN ? GS_KIND_WAIT : GS_KIND_OTHER;
-}
-
-/* Whether one segment, the open one, covers the whole span and nothing was throttled: by far the most common. */
-GS_INLINE int gs_is_simple(const struct gs_cpu *cpu, __u64 start, __u64 start_clock, __u64 now_clock)
-{
-	return now_clock <= start_clock && cpu->filled && cpu->log[cpu->head & (GS_LOG_LEN - 1)].start_ns <= start;
-}
+#include "latency_record.h"
+#include "latency_walk.h"
 
 /*
  * GS_METHOD_CLOCK: one signed word a group and CPU. Below 0 the group runs, and the value is minus the time it had not
@@ -346,6 +49,12 @@ GS_INLINE void gs_turn_clock(__u32 cpu, __u32 group, __u64 by)
 		*(volatile __u64 *)clock += by;
 }
 
+/* Whether clock_ns is of a CPU: seen there, or read for the way to the CPU it came to. */
+GS_INLINE int gs_knows_clock(const struct gs_task *task, __u32 cpu)
+{
+	return task->clock_cpu == cpu + 1 || task->clock_cpu == GS_CLOCK_OF_NEXT;
+}
+
 /* Starts a segment of a wait: own stamp, throttle clock and, with run clocks, what they show. */
 GS_INLINE void gs_open(struct gs_task *task, __u32 cpu, __u64 now, __u64 throttle_clock)
 {
@@ -368,7 +77,7 @@ GS_INLINE void gs_close(struct gs_cpu *cpu, __u32 cpu_id, struct gs_task *task, 
 			__u64 now_clock)
 {
 	/* Seen on another CPU last, nobody knows what the clock of this one showed at the start. */
-	__u64 start_clock = task->clock_cpu == cpu_id + 1 ? task->clock_ns : now_clock;
+	__u64 start_clock = gs_knows_clock(task, cpu_id) ? task->clock_ns : now_clock;
 	struct gs_walk w = {
 		.start = start,
 		.start_clock = start_clock,
@@ -400,22 +109,6 @@ GS_INLINE void gs_close(struct gs_cpu *cpu, __u32 cpu_id, struct gs_task *task, 
 	task->parts.idle_ns += w.parts.idle_ns;
 	task->parts.throttled_ns += w.parts.throttled_ns;
 	task->parts.unattributed_ns += w.parts.unattributed_ns;
-}
-
-/* Opens a segment of the run log. */
-GS_INLINE void gs_log_push(struct gs_cpu *cpu, __u32 group, __u64 now, __u64 clock_end, __u64 clock_start)
-{
-	struct gs_segment *segment = &cpu->log[cpu->head & (GS_LOG_LEN - 1)];
-
-	segment->clock_end_ns = clock_end;
-	segment = &cpu->log[(cpu->head + 1) & (GS_LOG_LEN - 1)];
-	segment->start_ns = now;
-	segment->group = group;
-	segment->clock_start_ns = clock_start;
-	cpu->head++;
-	if (cpu->filled < GS_LOG_LEN)
-		cpu->filled++;
-	cpu->group = group;
 }
 
 /* One context switch, in plain values. */
@@ -528,7 +221,7 @@ GS_FUNCTION int gs_end_wait(const struct gs_switch *e, struct gs_task *next, __u
 	if (!cpu)
 		return 0;
 	if (gs_method == GS_METHOD_LOG && !gs_watching && next->left_ns && !next->moved && e->next_clock &&
-	    (e->next_clock > next->clock_ns || next->clock_cpu != e->cpu + 1))
+	    (e->next_clock > next->clock_ns || !gs_knows_clock(next, e->cpu)))
 		cpu->throttle_clipped++;
 	gs_close(cpu, e->cpu, next, e->next_group, queued, e->now, e->next_clock);
 	block = gs_block_of(e->cpu, e->next_group);
@@ -562,7 +255,7 @@ GS_INLINE void gs_arrive(struct gs_cpu *cpu, struct gs_block *block, const struc
 			queued = e->now;
 		began = next->moved ? next->began_ns : queued;
 		if (!(next->moved | next->unsplit) && !gs_recording && gs_is_simple(cpu, queued, next->clock_ns, e->next_clock) &&
-		    (!e->next_clock || next->clock_cpu == e->cpu + 1)) {
+		    (!e->next_clock || gs_knows_clock(next, e->cpu))) {
 			__u32 runner = cpu->log[cpu->head & (GS_LOG_LEN - 1)].group;
 			__u64 cause = gs_cause(runner, e->next_group);
 
@@ -711,10 +404,10 @@ GS_INLINE void gs_on_migrate(struct gs_cpu *cpu, struct gs_task *task, __u32 fro
 		task->began_ns = start;
 	task->moved = 1;
 	task->queued_ns = 0;
-	task->clock_ns = to_clock;
-	task->clock_cpu = to + 1;
 	if (gs_method == GS_METHOD_CLOCK)
 		gs_open(task, to, now, to_clock);
+	task->clock_ns = to_clock;
+	task->clock_cpu = GS_CLOCK_OF_NEXT;
 }
 
 #endif

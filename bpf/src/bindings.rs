@@ -29,6 +29,7 @@ pub const GS_LOG_LEN: u32 = 1024;
 pub const GS_MATRIX_CELLS: u32 = 2048;
 pub const GS_MATRIX_PROBES: u32 = 8;
 pub const GS_NAME_LEN: u32 = 64;
+pub const GS_CLOCK_OF_NEXT: u32 = 4294967295;
 pub const GS_METHOD_LOG: u32 = 0;
 pub const GS_METHOD_CLOCK: u32 = 1;
 pub const GS_EVENT_SWITCH: u32 = 1;

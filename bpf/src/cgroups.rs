@@ -1,6 +1,6 @@
 //! The cgroup tree of the cpu controller: ids, paths, weights and quotas. Cgroup v1 and v2.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -152,45 +152,100 @@ impl Names {
         self.by_id.values().any(|cgroup| cgroup.quota_mcpu.is_some())
     }
 
-    /// What each of the `active` paths may use: its part of each level by weight, among the siblings that have an active
-    /// path below them, and the tightest quota on the way. Units: milli-CPUs. The root has neither.
-    pub fn entitlements(&self, active: &[&str], cpus: u32) -> HashMap<String, Entitlement> {
+    /// What each of the `active` paths is due, given what each wanted: `(path, demand in milli-CPUs)`.
+    ///
+    /// Level by level from the root, the CPUs are filled up by weight: who wants no more than its part gets what it wants,
+    /// and the rest is shared out again among the others. Threads directly in a cgroup compete with its children as one
+    /// more child of the default weight. A quota bounds what a cgroup can want. Paths that are no cgroup have no answer.
+    pub fn entitlements(&self, active: &[(&str, u64)], cpus: u32) -> HashMap<String, Entitlement> {
         let by_path: HashMap<&str, &Cgroup> = self
             .by_id
             .values()
             .map(|cgroup| (cgroup.path.as_str(), cgroup))
             .collect();
-        let weight_of = |path: &str| by_path.get(path).map_or(100, |cgroup| cgroup.weight);
-        // Each prefix of an active path competes with the other such prefixes of the same parent.
-        let mut rivals: HashMap<&str, HashMap<&str, u64>> = HashMap::new();
-        for path in active {
-            for prefix in prefixes(path) {
-                rivals
+        let quota_of = |path: &str| by_path.get(path).and_then(|cgroup| cgroup.quota_mcpu);
+        // The children of each cgroup that want anything, and how much; a cgroup is its own child for its own threads.
+        let mut children: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+        for &(path, demand) in active.iter().filter(|(path, _)| by_path.contains_key(path)) {
+            let chain: Vec<&str> = prefixes(path).collect();
+            let wanted = chain
+                .iter()
+                .filter_map(|prefix| quota_of(prefix))
+                .fold(demand, u64::min);
+            *children.entry(path).or_default().entry(path).or_default() += wanted;
+            for prefix in chain {
+                *children
                     .entry(parent_of(prefix))
                     .or_default()
-                    .insert(prefix, weight_of(prefix));
+                    .entry(prefix)
+                    .or_default() += wanted;
             }
         }
-        let mut found = HashMap::new();
-        for path in active.iter().filter(|path| **path != "/") {
-            let mut mcpu = u128::from(cpus) * 1000;
-            let mut quota: Option<u64> = None;
-            for prefix in prefixes(path) {
-                let all: u64 = rivals.get(parent_of(prefix)).map_or(0, |rivals| rivals.values().sum());
-                mcpu = mcpu * u128::from(weight_of(prefix)) / u128::from(all.max(1));
-                if let Some(own) = by_path.get(prefix).and_then(|cgroup| cgroup.quota_mcpu) {
-                    quota = Some(quota.map_or(own, |tightest| tightest.min(own)));
-                }
+        let mut due: HashMap<&str, u64> = HashMap::new();
+        // Parents come before their children in the order of paths.
+        for (&parent, wants) in &children {
+            let capacity = match parent {
+                "/" => u64::from(cpus) * 1000,
+                _ => due.get(parent).copied().unwrap_or(0),
+            };
+            let rivals: Vec<(&str, u64, u64)> = wants
+                .iter()
+                .map(|(&child, &wanted)| {
+                    let weight = if child == parent {
+                        100
+                    } else {
+                        by_path.get(child).map_or(100, |c| c.weight)
+                    };
+                    (
+                        child,
+                        weight,
+                        quota_of(child)
+                            .filter(|_| child != parent)
+                            .map_or(wanted, |q| q.min(wanted)),
+                    )
+                })
+                .collect();
+            for (child, part) in fill(&rivals, capacity) {
+                due.insert(child, part);
             }
-            found.insert(
-                (*path).to_string(),
+        }
+        let answer = |&(path, _): &(&str, u64)| {
+            let quota_mcpu = prefixes(path).filter_map(quota_of).min();
+            let weight_mcpu = *due.get(path)?;
+            Some((
+                path.to_string(),
                 Entitlement {
-                    weight_mcpu: mcpu as u64,
-                    quota_mcpu: quota,
+                    weight_mcpu,
+                    quota_mcpu,
                 },
-            );
+            ))
+        };
+        active
+            .iter()
+            .filter(|(path, _)| *path != "/")
+            .filter_map(answer)
+            .collect()
+    }
+}
+
+/// Shares `capacity` among `(name, weight, wanted)` by weight, nobody more than it wants.
+fn fill<'p>(rivals: &[(&'p str, u64, u64)], capacity: u64) -> Vec<(&'p str, u64)> {
+    let mut left = u128::from(capacity);
+    let mut open: Vec<&(&str, u64, u64)> = rivals.iter().collect();
+    let mut parts = Vec::new();
+    loop {
+        let weights: u128 = open.iter().map(|rival| u128::from(rival.1)).sum();
+        let part = |weight: u64| left * u128::from(weight) / weights.max(1);
+        type Rivals<'r, 'p> = Vec<&'r (&'p str, u64, u64)>;
+        let (content, unmet): (Rivals<'_, 'p>, Rivals<'_, 'p>) =
+            open.iter().partition(|rival| u128::from(rival.2) <= part(rival.1));
+        if content.is_empty() {
+            parts.extend(unmet.iter().map(|rival| (rival.0, part(rival.1) as u64)));
+            return parts;
         }
-        found
+        left = left.saturating_sub(content.iter().map(|rival| u128::from(rival.2)).sum());
+        parts.extend(content.iter().map(|rival| (rival.0, rival.2)));
+        open = unmet;
     }
 }
 
@@ -253,36 +308,40 @@ mod tests {
         assert_eq!(Tree::in_mountinfo("garbage\n - \n"), None);
     }
 
-    #[test]
-    fn entitlement_is_the_product_of_weights_among_active_siblings_and_the_tightest_quota() {
-        let cgroup = |path: &str, weight, quota_mcpu| Cgroup {
+    fn names(cgroups: &[(&str, u64, Option<u64>)]) -> Names {
+        let cgroup = |&(path, weight, quota_mcpu): &(&str, u64, Option<u64>)| Cgroup {
             path: path.into(),
             weight,
             quota_mcpu,
         };
-        let by_id = [
-            (1, cgroup("/", 100, None)),
-            (2, cgroup("/shop", 300, Some(1500))),
-            (3, cgroup("/shop/api", 100, None)),
-            (4, cgroup("/shop/cron", 100, Some(100))),
-            (5, cgroup("/batch", 100, None)),
-            (6, cgroup("/asleep", 10_000, None)),
-        ]
-        .into_iter()
-        .collect();
-        let found = Names { by_id }.entitlements(&["/", "/shop/api", "/shop/cron", "/batch"], 2);
-        assert_eq!(
-            found["/shop/api"],
-            Entitlement {
-                weight_mcpu: 750,
-                quota_mcpu: Some(1500)
-            }
-        );
+        Names {
+            by_id: (1..).zip(cgroups.iter().map(cgroup)).collect(),
+        }
+    }
+
+    #[test]
+    fn two_that_want_everything_share_by_weight_below_the_tightest_quota() {
+        let tree = names(&[
+            ("/", 100, None),
+            ("/shop", 300, Some(1500)),
+            ("/shop/api", 100, None),
+            ("/shop/cron", 100, Some(100)),
+            ("/batch", 100, None),
+            ("/asleep", 10_000, None),
+        ]);
+        let found = tree.entitlements(&[("/shop/api", 4000), ("/shop/cron", 1000), ("/batch", 4000)], 2);
         assert_eq!(
             found["/shop/cron"],
             Entitlement {
-                weight_mcpu: 750,
+                weight_mcpu: 100,
                 quota_mcpu: Some(100)
+            }
+        );
+        assert_eq!(
+            found["/shop/api"],
+            Entitlement {
+                weight_mcpu: 1400,
+                quota_mcpu: Some(1500)
             }
         );
         assert_eq!(
@@ -292,6 +351,27 @@ mod tests {
                 quota_mcpu: None
             }
         );
-        assert!(!found.contains_key("/"));
+    }
+
+    #[test]
+    fn a_heavy_sleeper_takes_nothing_from_those_who_want_to_run() {
+        let tree = names(&[
+            ("/", 100, None),
+            ("/sleepy", 10_000, None),
+            ("/victim", 100, None),
+            ("/hog", 1000, None),
+        ]);
+        let found = tree.entitlements(&[("/sleepy", 70), ("/victim", 1000), ("/hog", 1000)], 2);
+        assert_eq!(found["/sleepy"].weight_mcpu, 70);
+        assert_eq!(found["/hog"].weight_mcpu, 1000);
+        assert_eq!(found["/victim"].weight_mcpu, 930);
+    }
+
+    #[test]
+    fn threads_in_the_root_are_a_rival_and_what_is_no_cgroup_has_no_due() {
+        let tree = names(&[("/", 100, None), ("/a", 100, None)]);
+        let found = tree.entitlements(&[("/", 4000), ("/a", 4000), ("(rest)", 4000), ("…/x (gone)", 4000)], 2);
+        assert_eq!(found["/a"].weight_mcpu, 1000);
+        assert_eq!(found.len(), 1);
     }
 }

@@ -454,9 +454,8 @@ fn last_errno() -> c_int {
 #[derive(Debug)]
 pub struct RingBuffer {
     raw: NonNull<sys::ring_buffer>,
-    // Freed after `raw`.
-    #[expect(clippy::box_collection, reason = "libbpf holds its address, which must stay")]
-    bytes: Box<Vec<u8>>,
+    // From `Box::into_raw`: libbpf holds it as its context, so it is only used through this pointer, and freed after `raw`.
+    bytes: NonNull<Vec<u8>>,
 }
 
 // SAFETY: a ring buffer is a descriptor, two mappings and a heap object used by its owner only.
@@ -478,13 +477,19 @@ unsafe extern "C" fn keep_record(kept: *mut std::ffi::c_void, data: *mut std::ff
 impl RingBuffer {
     /// Opens the consumer of a ring-buffer map.
     pub fn new(map: &Map<'_>) -> Result<Self, Error> {
-        let mut bytes: Box<Vec<u8>> = Box::default();
         let fd: RawFd = map.fd()?.as_raw_fd();
-        let context: *mut Vec<u8> = &mut *bytes;
-        // SAFETY: the map is a loaded ring buffer; the context lives in a box as long as the consumer.
-        let raw = unsafe { sys::ring_buffer__new(fd, Some(keep_record), context.cast(), std::ptr::null()) };
-        let raw = NonNull::new(raw).ok_or_else(|| refusal(last_errno(), "open a ring buffer"))?;
-        Ok(Self { raw, bytes })
+        let bytes = NonNull::from(Box::leak(Box::<Vec<u8>>::default()));
+        // SAFETY: the map is a loaded ring buffer; the context lives until `drop` has freed the consumer.
+        let raw = unsafe { sys::ring_buffer__new(fd, Some(keep_record), bytes.as_ptr().cast(), std::ptr::null()) };
+        match NonNull::new(raw) {
+            Some(raw) => Ok(Self { raw, bytes }),
+            None => {
+                let error = refusal(last_errno(), "open a ring buffer");
+                // SAFETY: leaked above, known to nobody else: there is no consumer.
+                drop(unsafe { Box::from_raw(bytes.as_ptr()) });
+                Err(error)
+            }
+        }
     }
 
     /// Takes the records that are there, one after the other, at most `most`: producers may be faster than we are.
@@ -492,7 +497,8 @@ impl RingBuffer {
         // SAFETY: a live ring buffer, borrowed exclusively.
         let answer = unsafe { sys::ring_buffer__consume_n(self.raw.as_ptr(), most as _) };
         check(answer, || "read a ring buffer".into())?;
-        Ok(std::mem::take(&mut *self.bytes))
+        // SAFETY: owned by `self`, which is borrowed exclusively; the consumer is not running.
+        Ok(std::mem::take(unsafe { self.bytes.as_mut() }))
     }
 }
 
@@ -500,5 +506,7 @@ impl Drop for RingBuffer {
     fn drop(&mut self) {
         // SAFETY: `raw` is owned.
         unsafe { sys::ring_buffer__free(self.raw.as_ptr()) };
+        // SAFETY: leaked in `new`; its only other user is gone.
+        drop(unsafe { Box::from_raw(self.bytes.as_ptr()) });
     }
 }

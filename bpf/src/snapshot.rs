@@ -43,7 +43,7 @@ pub struct Group {
 /// What a cgroup may use, from its weight and quota and those of its ancestors. Units: milli-CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entitlement {
-    /// What its weight guarantees when every sibling is busy.
+    /// What it wanted (ran or waited, but for its own quota), up to what its weight is due beside what its rivals wanted.
     pub weight_mcpu: u64,
     /// The tightest quota on the way to the root; `None` where there is none.
     pub quota_mcpu: Option<u64>,

@@ -7,6 +7,7 @@
 mod cost;
 mod epoch;
 mod features;
+mod rows;
 mod totals;
 mod waiting;
 
@@ -14,8 +15,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem::offset_of;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ghostsched_core::histogram::{Bounds, Histogram};
-use ghostsched_core::latency::{FIRST_GROUP, GROUP_REST, GroupStats, Kind};
+use ghostsched_core::histogram::Bounds;
+use ghostsched_core::latency::{FIRST_GROUP, GROUP_REST, Kind};
 
 pub use epoch::memory_bytes;
 
@@ -26,6 +27,7 @@ use crate::object::{RingBuffer, RunStats};
 use crate::snapshot::{Blame, Group, Method, Snapshot, Waiting};
 use epoch::Epoch;
 use features::Features;
+use rows::Rows;
 use totals::{Maxima, Totals, group_end, quality_between, raise};
 use waiting::Seen;
 
@@ -178,16 +180,18 @@ impl Profiler {
         let totals = Totals::read(&self.epoch, self.window);
         let mut baseline = self.since_reset.clone();
         close_window(&mut baseline.maxima, &totals.maxima);
-        self.report(totals, &baseline)
+        let running = self.running();
+        self.report(totals, running, &baseline)
     }
 
     /// Everything since the last call of this function (or since attach); independent of [`Self::reset`].
     pub fn interval(&mut self) -> Result<Snapshot, Error> {
         let totals = self.next_window();
         let run_stats = self.epoch.run_stats()?;
-        let next = Baseline::new(totals.clone(), self.running(), run_stats);
+        let running = self.running();
+        let next = Baseline::new(totals.clone(), running.clone(), run_stats);
         let baseline = std::mem::replace(&mut self.since_interval, next);
-        self.report(totals, &baseline)
+        self.report(totals, running, &baseline)
     }
 
     /// Takes the present as the baseline of [`Self::snapshot`]; clears nothing in the kernel, loses nothing.
@@ -261,7 +265,7 @@ impl Profiler {
         totals
     }
 
-    fn report(&mut self, totals: Totals, baseline: &Baseline) -> Result<Snapshot, Error> {
+    fn report(&mut self, totals: Totals, running: HashMap<u32, u64>, baseline: &Baseline) -> Result<Snapshot, Error> {
         let interval_ns = baseline.at.elapsed().as_nanos() as u64;
         self.refresh_names(&totals)?;
         let threads = self
@@ -269,7 +273,6 @@ impl Profiler {
             .scan()?
             .map(|bytes| waiting::decode(&bytes))
             .unwrap_or_default();
-        let running = self.running();
 
         // Cgroups of one path are one row: one that was removed and made again keeps its history.
         let mut rows = Rows::default();
@@ -450,7 +453,17 @@ impl Profiler {
     }
 
     fn entitle(&self, snapshot: &mut Snapshot) {
-        let active: Vec<&str> = snapshot.groups.iter().map(|group| group.path.as_str()).collect();
+        let wanted = |group: &Group| {
+            let stats = &group.stats;
+            let ns = stats.kind(Kind::On).sum_ns() + stats.kind(Kind::Wait).sum_ns();
+            let ns = u128::from(ns.saturating_sub(stats.parts().throttled_ns));
+            (ns * 1000 / u128::from(snapshot.interval_ns.max(1))) as u64
+        };
+        let active: Vec<(&str, u64)> = snapshot
+            .groups
+            .iter()
+            .map(|group| (group.path.as_str(), wanted(group)))
+            .collect();
         let found = self.names.entitlements(&active, snapshot.cpus);
         for group in &mut snapshot.groups {
             group.entitlement = found.get(&group.path).copied();
@@ -461,48 +474,6 @@ impl Profiler {
 /// Fails with one line naming what the kernel or the caller lacks for tracing the scheduler.
 pub(crate) fn require_tracing() -> Result<(), Error> {
     Features::probe().map(drop)
-}
-
-/// The rows of a report, one a path.
-#[derive(Default)]
-struct Rows {
-    groups: Vec<Group>,
-    by_path: HashMap<String, usize>,
-}
-
-impl Rows {
-    /// The row of a path, made if need be.
-    fn index(&mut self, (id, path): (u64, String)) -> usize {
-        if let Some(&index) = self.by_path.get(&path) {
-            let group = &mut self.groups[index];
-            group.id = group.id.max(id);
-            return index;
-        }
-        self.by_path.insert(path.clone(), self.groups.len());
-        self.groups.push(Group {
-            id,
-            path,
-            stats: GroupStats::default(),
-            entitlement: None,
-        });
-        self.groups.len() - 1
-    }
-
-    fn add(&mut self, described: (u64, String), stats: &GroupStats) {
-        let index = self.index(described);
-        self.groups[index].stats.merge(stats);
-    }
-
-    /// Adds the spells on CPU that go on now to the sum (they count when they end), less what had gone by at the baseline.
-    fn add_running(&mut self, described: (u64, String), now_ns: u64, before_ns: u64) {
-        let index = self.index(described);
-        let on = &mut self.groups[index].stats.kinds[Kind::On as usize];
-        *on = Histogram::from_parts(
-            on.counts(),
-            (on.sum_ns() + now_ns).saturating_sub(before_ns),
-            on.max_ns(),
-        );
-    }
 }
 
 fn close_window(into: &mut HashMap<u32, Maxima>, window: &HashMap<u32, Maxima>) {
@@ -521,6 +492,13 @@ fn kernel_release() -> String {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| "unknown".into(), |text| text.trim().into())
 }
 
+/// CPUs online, whatever this process may use: `0-3,6` is five.
 fn online_cpus() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        Some(last.saturating_sub(first) + 1)
+    };
+    list.trim().split(',').filter_map(count).sum::<u32>().max(1)
 }

@@ -113,26 +113,33 @@ pub(super) fn self_check(threads: &[Seen]) -> SelfCheck {
     check
 }
 
-/// A copy of a CPU's run log. The CPU may push while we copy: its oldest segments may be of two times, no more.
+/// A copy of a CPU's run log, less what the CPU may have written over meanwhile.
 fn copy_log(epoch: &Epoch, cpu: usize) -> RunLog {
     let mut log = RunLog::new();
-    let head = epoch.cpus.u32(cpu, offset_of!(gs_cpu, head)) as usize;
+    let read_head = || epoch.cpus.u32(cpu, offset_of!(gs_cpu, head));
+    let head = read_head();
     let filled = (epoch.cpus.u32(cpu, offset_of!(gs_cpu, filled)) as usize).min(LOG_LEN);
     let known = |ns: u64| (ns != 0 && ns != u64::MAX).then_some(ns);
+    let segments: Vec<(u64, u32, u64, u64)> = (0..filled as u32)
+        .map(|back| {
+            let slot = head.wrapping_sub(back) as usize % LOG_LEN;
+            let at = offset_of!(gs_cpu, log) + slot * size_of::<gs_segment>();
+            let word = |offset| epoch.cpus.u64(cpu, at + offset);
+            let group = epoch.cpus.u32(cpu, at + offset_of!(gs_segment, group));
+            let clocks = (
+                word(offset_of!(gs_segment, clock_start_ns)),
+                word(offset_of!(gs_segment, clock_end_ns)),
+            );
+            (word(offset_of!(gs_segment, start_ns)), group, clocks.0, clocks.1)
+        })
+        .collect();
+    // The slot after the head is written before the head moves: it, and as many as the head has moved, are of now.
+    let overwritten = read_head().wrapping_sub(head) as usize + 1;
+    let sound = filled.min(LOG_LEN.saturating_sub(overwritten));
     let mut clock_end_ns = None;
-    let mut last_ns = 0;
-    for back in (0..filled).rev() {
-        let at = offset_of!(gs_cpu, log) + (head.wrapping_sub(back) % LOG_LEN) * size_of::<gs_segment>();
-        let word = |offset| epoch.cpus.u64(cpu, at + offset);
-        last_ns = word(offset_of!(gs_segment, start_ns)).max(last_ns);
-        let group = epoch.cpus.u32(cpu, at + offset_of!(gs_segment, group));
-        log.push(
-            group,
-            last_ns,
-            clock_end_ns,
-            known(word(offset_of!(gs_segment, clock_start_ns))),
-        );
-        clock_end_ns = known(word(offset_of!(gs_segment, clock_end_ns)));
+    for &(start_ns, group, clock_start, clock_end) in segments[..sound].iter().rev() {
+        log.push(group, start_ns, clock_end_ns, known(clock_start));
+        clock_end_ns = known(clock_end);
     }
     log
 }

@@ -69,6 +69,12 @@ impl Groups {
     }
 }
 
+/// One more than the largest CPU number with an event, whatever the header claims.
+fn cpus_used(trace: &Trace<'_>) -> u32 {
+    let used = trace.records().map(|record| record.cpu.saturating_add(1)).max();
+    used.unwrap_or(0).min(trace.header.cpus)
+}
+
 /// `/a/b/c` at level 2 is `/a/b`.
 fn fold(path: &str, level: u32) -> String {
     match path.match_indices('/').nth(level as usize) {
@@ -84,7 +90,7 @@ fn account(trace: &Trace<'_>, bounds: Bounds, level: u32) -> Snapshot {
         .map(|(tid, name)| (tid, String::from_utf8_lossy(name).into_owned()))
         .collect();
     let group_count = groups.rows.len() + FIRST_GROUP as usize;
-    let mut cpus = vec![Cpu::default(); trace.header.cpus as usize];
+    let mut cpus = vec![Cpu::default(); cpus_used(trace) as usize];
     let mut threads = vec![Thread::default(); (trace.header.threads as usize * 2 + 16384).next_power_of_two()];
     let mut stats = vec![GroupStats::default(); group_count];
     let mut matrix = vec![Pair::default(); (group_count * 16).clamp(1024, 1 << 20).next_power_of_two()];
@@ -131,7 +137,7 @@ fn report(
     engine.running_at(last_ns, |group, ns| {
         if let Some(stats) = stats.get_mut(group as usize) {
             let on = &mut stats.kinds[Kind::On as usize];
-            *on = Histogram::from_parts(on.counts(), on.sum_ns() + ns, on.max_ns());
+            *on = Histogram::from_parts(on.counts(), on.sum_ns().saturating_add(ns), on.max_ns());
         }
     });
     // The remainder comes last, and only if it holds anything.
@@ -192,9 +198,9 @@ fn report(
     Snapshot {
         method: Method::Replay,
         kernel: String::from_utf8_lossy(kernel).into_owned(),
-        cpus: trace.header.cpus,
+        cpus: cpus_used(trace),
         start_unix_ns: trace.header.start_unix_ns,
-        end_unix_ns: trace.header.start_unix_ns + (last_ns - first_ns),
+        end_unix_ns: trace.header.start_unix_ns.saturating_add(last_ns - first_ns),
         interval_ns: last_ns - first_ns,
         epoch: 0,
         bounds,

@@ -21,6 +21,8 @@ use crate::histogram::Bounds;
 use super::matrix::{Blame, Matrix};
 use super::run_log::{Parts, RunLog, Span};
 use super::stats::{GroupStats, Kind};
+pub use super::threads::Thread;
+use super::threads::{ClockOf, ThreadTable};
 use super::{GROUP_IDLE, GROUP_REST, GROUP_UNKNOWN};
 
 /// How a thread leaves its CPU.
@@ -130,44 +132,6 @@ pub struct Wait {
     pub moved: bool,
     /// The parts.
     pub parts: Parts,
-}
-
-/// Which CPU's throttle clock a thread remembers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ClockOf {
-    /// None yet.
-    #[default]
-    Nobody,
-    Cpu(u32),
-    /// Of the CPU it is on the way to.
-    Next,
-}
-
-/// One thread's state: opaque memory for the caller to lend.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Thread {
-    tid: u32, // 0 = free
-    left: Option<(u64, Kind)>,
-    on_ns: Option<u64>,
-    queued_ns: Option<u64>,
-    began_ns: Option<u64>,
-    clock_ns: u64,
-    clock_of: ClockOf,
-    group: u32,
-    cpu: u32,
-    parts: Parts,
-}
-
-impl Thread {
-    /// The throttle clock of its group on a CPU when it was queued there. Last seen on another CPU, nobody knows what the
-    /// clock of this one showed: then what it shows now, so that nothing counts as throttled.
-    fn start_clock_ns(&self, cpu: u32, now_clock_ns: u64) -> u64 {
-        match self.clock_of {
-            ClockOf::Next => self.clock_ns,
-            ClockOf::Cpu(of) if of == cpu => self.clock_ns,
-            _ => now_clock_ns,
-        }
-    }
 }
 
 /// One CPU's state: opaque memory for the caller to lend.
@@ -498,82 +462,5 @@ fn mend(
         thread.on_ns = (arrived_ns < now_ns).then_some(arrived_ns);
         (thread.queued_ns, thread.left, thread.began_ns) = (None, None, None);
         thread.parts = Parts::default();
-    }
-}
-
-/// Open addressing with linear probing over lent slots; removal shifts back, so there are no tombstones.
-#[derive(Debug)]
-struct ThreadTable<'a> {
-    slots: &'a mut [Thread],
-    used: usize,
-}
-
-impl ThreadTable<'_> {
-    fn home(&self, tid: u32) -> usize {
-        (tid.wrapping_mul(0x9e37_79b1) >> 4) as usize % self.slots.len()
-    }
-
-    /// The slot of a thread, or the free one where it would go; `None` in a full table without it.
-    fn find(&self, tid: u32) -> Option<usize> {
-        let len = self.slots.len();
-        if len == 0 {
-            return None;
-        }
-        let home = self.home(tid);
-        (0..len)
-            .map(|i| (home + i) % len)
-            .find(|&i| self.slots[i].tid == tid || self.slots[i].tid == 0)
-    }
-
-    fn get(&mut self, tid: u32) -> Option<&mut Thread> {
-        let slot = self.find(tid)?;
-        (self.slots[slot].tid == tid).then(|| &mut self.slots[slot])
-    }
-
-    fn get_or_insert(&mut self, tid: u32, tally: &mut Tally) -> Option<&mut Thread> {
-        if tid == 0 {
-            return None; // the idle thread never waits, and 0 marks a free slot
-        }
-        let Some(slot) = self.find(tid) else {
-            tally.threads_over_capacity += 1;
-            return None;
-        };
-        if self.slots[slot].tid != tid {
-            // One slot stays free, so that a search for a thread that is not there ends.
-            if self.used + 1 >= self.slots.len() {
-                tally.threads_over_capacity += 1;
-                return None;
-            }
-            self.used += 1;
-            self.slots[slot] = Thread {
-                tid,
-                group: GROUP_REST,
-                ..Thread::default()
-            };
-        }
-        Some(&mut self.slots[slot])
-    }
-
-    fn remove(&mut self, tid: u32) {
-        let Some(mut hole) = self.find(tid) else { return };
-        if tid == 0 || self.slots[hole].tid != tid {
-            return;
-        }
-        let len = self.slots.len();
-        let mut i = hole;
-        loop {
-            i = (i + 1) % len;
-            if self.slots[i].tid == 0 {
-                break;
-            }
-            // A thread may fill the hole if its home is not after the hole on the way to it.
-            let from_home = (i + len - self.home(self.slots[i].tid)) % len;
-            if from_home >= (i + len - hole) % len {
-                self.slots[hole] = self.slots[i];
-                hole = i;
-            }
-        }
-        self.slots[hole] = Thread::default();
-        self.used -= 1;
     }
 }

@@ -11,6 +11,7 @@
 //! | [`run_log`] | who ran on a CPU, and the split of one wait over it |
 //! | [`matrix`] | who made whom wait |
 //! | [`engine`] | the accounting over plain events; the specification of `bpf/c/latency.bpf.c` |
+//! | `threads` | the engine's threads, in lent memory |
 //! | [`verdict`] | one sentence a person can act on |
 //!
 //! The rules, and why they are exact, are in [`run_log`] and [`engine`].
@@ -19,6 +20,7 @@ pub mod engine;
 pub mod matrix;
 pub mod run_log;
 pub mod stats;
+mod threads;
 pub mod verdict;
 
 pub use engine::{Engine, Event, Leaving};
