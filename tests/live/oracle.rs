@@ -181,7 +181,9 @@ fn split(intervals: &HashMap<u32, Vec<Interval>>, segments: &[(u32, u64, u64, u6
                 continue;
             };
             let ns = clock_to.saturating_sub(clock_from).min(to.saturating_sub(from));
-            throttled.push((from, from + ns));
+            if ns > 0 {
+                throttled.push((from, from + ns));
+            }
         }
         wait.parts.throttled_ns += throttled.iter().map(|(from, to)| to - from).sum::<u64>();
         for one in &overlaps {
