@@ -14,7 +14,7 @@ fn probe(words: &[&str]) -> Scenario {
 
 /// What the probe says, after one line about the time it took.
 fn describe(vm: &Vm, scenario: &Scenario) -> Value {
-    let output = vm.run(scenario).unwrap();
+    let output = vm.run_steady(scenario).unwrap();
     println!(
         "{}: booted in {:?}, {:?} from start to power-off",
         vm.kernel(),

@@ -16,7 +16,7 @@ fn exact_in(release: Release, topology: Topology, cgroup: Cgroup) {
         .env("RUST_BACKTRACE", "0")
         .args(["--test-threads=1", "--nocapture"]);
     let vm = vm.topology(topology).timeout(Duration::from_secs(300)).memory_mb(2048);
-    let output = vm.run(&tests).expect("run the guest");
+    let output = vm.run_steady(&tests).expect("run the guest");
     let text = String::from_utf8_lossy(&output.stdout);
     for line in text
         .lines()
@@ -53,7 +53,7 @@ fn the_static_command_reports_in_every_kernel() {
         let Some(vm) = Vm::or_skip(release) else { continue };
         let command = Scenario::program(static_binary("ghostsched").expect("build the command"))
             .args(["latency", "--for", "2s", "--json"]);
-        let report = vm.run(&command).expect("run the guest").json().expect("JSON");
+        let report = vm.run_steady(&command).expect("run the guest").json().expect("JSON");
         assert_eq!(report["schema"], 1, "{report}");
         assert!(
             report["quality"]["switches"].as_u64().is_some_and(|n| n > 10),
@@ -80,7 +80,7 @@ fn a_cpu_that_goes_and_comes_back_is_measured_on() {
         .args(["latency", "--json", "--", "/bin/sh", "-c", script]);
     let report = vm
         .topology(Topology::smt(1, 2))
-        .run(&command)
+        .run_steady(&command)
         .expect("run the guest")
         .json()
         .expect("JSON");

@@ -76,6 +76,21 @@ impl Vm {
         &self.kernel
     }
 
+    /// As [`Vm::run`], but a fault of the guest's kernel is tried again, twice at most, and said: under software emulation a
+    /// kernel can fault at code it is patching itself. A fault that is ours comes again.
+    pub fn run_steady(&self, scenario: &Scenario) -> Result<Output, Error> {
+        for _ in 0..2 {
+            match self.run(scenario) {
+                Err(Error::KernelFault { lines }) => {
+                    let first = lines.first().map_or("", String::as_str);
+                    eprintln!("{}: the guest's kernel faulted, trying again: {first}", self.kernel);
+                }
+                answer => return answer,
+            }
+        }
+        self.run(scenario)
+    }
+
     /// Boots, runs the scenario, switches off. One machine runs at a time on this host: others wait their turn before their
     /// time begins. Files are kept for inspection when `$GHOSTSCHED_VM_KEEP` is set.
     ///
