@@ -29,7 +29,7 @@ use skip::skipped;
 
 /// A wait as the BPF program accounted it.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the clocks are read by whoever reads a failure")]
+#[allow(dead_code, reason = "the clocks are read by whoever reads a failure")]
 struct Accounted {
     now_ns: u64,
     tid: u32,
@@ -137,6 +137,13 @@ fn check_against_replay(method: Method, run: &Run) {
         }
         if wait.parts.unattributed_ns > 0 {
             unattributed += 1;
+            continue;
+        }
+        // The throttle clock of the CPU a thread moves to is read without that CPU's lock, by the recorder a moment apart from
+        // the profiler: where it ticks, the two may place the throttled part differently, never the whole.
+        if wait.moved && wait.now_clock_ns > 0 && wait.parts != expected.parts {
+            assert_eq!(wait.parts.total_ns(), expected.parts.total_ns(), "{method:?}: {wait:?}");
+            broken += 1;
             continue;
         }
         if wait.parts != expected.parts {
