@@ -123,6 +123,7 @@ fn cgroup(path: &str) -> Option<Cgroup> {
 fn check_against_replay(method: Method, run: &Run) {
     let oracle = Oracle::new(&run.records, method == Method::Log);
     let (mut exact, mut unattributed, mut broken, mut moved) = (0u64, 0u64, 0u64, 0u64);
+    let mut racy = 0u64;
     let mut parts = Parts::default();
     for wait in &run.waits {
         parts.add(&wait.parts);
@@ -143,7 +144,7 @@ fn check_against_replay(method: Method, run: &Run) {
         // the profiler: where it ticks, the two may place the throttled part differently, never the whole.
         if wait.moved && wait.now_clock_ns > 0 && wait.parts != expected.parts {
             assert_eq!(wait.parts.total_ns(), expected.parts.total_ns(), "{method:?}: {wait:?}");
-            broken += 1;
+            racy += 1;
             continue;
         }
         if wait.parts != expected.parts {
@@ -186,6 +187,10 @@ fn check_against_replay(method: Method, run: &Run) {
         "{method:?}: {exact} waits exact ({moved} of them moved between CPUs), {unattributed} unattributed, \
          {broken} across a missed switch, {} missed switches, parts {parts:?}",
         oracle.breaks
+    );
+    assert!(
+        racy <= 5,
+        "{racy} waits that moved while throttled are split differently"
     );
     assert!(exact > 100, "too few waits to prove anything: {exact}");
     // The log is empty at first, so waits that had begun by then are unattributed; hardly any later.
@@ -406,7 +411,11 @@ fn throttled_time_of_a_lone_hog_is_cpu_stats_to_the_last_digit() {
         // Peers count it as contention. A missed switch of the hog hides some of its time on CPU.
         let hidden = snapshot.quality.unknown_ns + snapshot.quality.missed_ns;
         // Equal to the digit but for a throttled spell that one of the two counts from the tick before: seen on Linux 7.
-        let tick = 2_000_000;
+        let tick = if snapshot.kernel.starts_with("7.") {
+            2_000_000
+        } else {
+            0
+        };
         let unit = group.throttled_unit_ns() * 2 + tick;
         assert!(
             ours.abs_diff(kernel) <= unit + hidden,
