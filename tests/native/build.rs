@@ -9,7 +9,9 @@ fn main() {
     let (include, logic) = (root.join("include"), root.join("bpf/c"));
     println!("cargo:rerun-if-changed=native.c");
     println!("cargo:rerun-if-changed={}", include.join("ghostsched_bpf.h").display());
-    println!("cargo:rerun-if-changed={}", logic.join("latency_logic.h").display());
+    for header in ["latency_logic.h", "latency_record.h", "latency_walk.h"] {
+        println!("cargo:rerun-if-changed={}", logic.join(header).display());
+    }
 
     let mut build = cc::Build::new();
     build.file("native.c").include(include).include(logic).std("gnu11");
