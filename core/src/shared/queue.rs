@@ -1,0 +1,573 @@
+//! A queue of messages: the kernel produces, one agent consumes.
+//!
+//! ```text
+//! 0                64     68     72         76
+//! | header ...     | head | tail | overflow | slots of 8 bytes: 1 to 65,536 of them, a power of two
+//!   kernel, once     kernel agent  kernel     kernel
+//! ```
+//!
+//! `head` and `tail` count slots and run freely, modulo 2^32; the slot is the count modulo the number of slots. The queue is
+//! empty where they are equal and holds `head - tail` slots.
+//!
+//! 1. The kernel writes a message into free slots, in one piece; where it does not fit before the end of the ring, a filler
+//!    (`NOP`) takes what is left and the message follows at the start.
+//! 2. The kernel moves `head` behind it, filler and message at once.
+//! 3. The agent reads `head`, then the message, as often as it likes: a queue *lends* it ([`Consumer::peek`]).
+//! 4. The agent moves `tail` behind it ([`Lent::consume`]). One that is not consumed stays: an error on the way loses nothing.
+//!
+//! A full queue drops the message and counts it in `overflow`; barriers have moved all the same, so an agent that sees
+//! [`QueueError::Overflow`] discovers its tasks anew. One consumer a queue, or a lock.
+//!
+//! Source: `_produce`, `ring_avail_slots` in the kernel's `kernel/sched/ghost*.c`; the same in every ABI.
+
+use core::fmt;
+
+use crate::abi::Abi;
+use crate::abi::message::{HEADER_BYTES, LONGEST_MESSAGE_BYTES, SLOT_BYTES};
+use crate::gtid::Gtid;
+use crate::sync::{AtomicU32, Ordering};
+use crate::wire::{DecodeError, EncodeError, Geometry, Header, ImageError, Message, QueueFault, Raw};
+
+/// A queue's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue<'m> {
+    head: &'m AtomicU32,
+    tail: &'m AtomicU32,
+    overflow: &'m AtomicU32,
+    slots: &'m [AtomicU32], // two words a slot; mask + 1 slots
+    mask: u32,              // in 0..=65535, all lower bits set
+}
+
+/// Words of the header.
+const HEADER_WORDS: usize = 16;
+/// Words of the ring's indices.
+const RING_WORDS: usize = 3;
+/// Words of a slot.
+const SLOT_WORDS: usize = SLOT_BYTES / 4;
+
+impl<'m> Queue<'m> {
+    /// The queue whose mapping these words are.
+    pub fn new(words: &'m [AtomicU32]) -> Result<Self, ImageError> {
+        let have = words.len() * 4;
+        let Some(header) = words.first_chunk::<HEADER_WORDS>() else {
+            return Err(ImageError::Truncated {
+                need: HEADER_WORDS * 4,
+                have,
+            });
+        };
+        // Relaxed: written once before the mapping was handed out.
+        let word = |index: usize| header[index].load(Ordering::Relaxed);
+        let geometry = Geometry::new(word(0), word(1), word(2), have)?;
+        // `Geometry` has checked that ring and slots lie within `words`.
+        let (ring, slots) = words[geometry.ring / 4..].split_at(RING_WORDS);
+        Ok(Self {
+            head: &ring[0],
+            tail: &ring[1],
+            overflow: &ring[2],
+            slots: &slots[..geometry.count as usize * SLOT_WORDS],
+            mask: geometry.count - 1,
+        })
+    }
+
+    /// Writes the header of an empty queue of `slots` slots and returns the queue: what a kernel does once.
+    pub fn format(words: &'m [AtomicU32], slots: u32) -> Result<Self, ImageError> {
+        let have = words.len() * 4;
+        Geometry::new(0, HEADER_WORDS as u32 * 4, slots, have)?;
+        for (word, value) in words.iter().zip([0, HEADER_WORDS as u32 * 4, slots]) {
+            word.store(value, Ordering::Relaxed);
+        }
+        for word in &words[HEADER_WORDS..HEADER_WORDS + RING_WORDS] {
+            word.store(0, Ordering::Relaxed);
+        }
+        Self::new(words)
+    }
+
+    /// How many slots it has; not messages.
+    pub const fn slots(&self) -> u32 {
+        self.mask + 1
+    }
+
+    /// How many slots hold messages that are not consumed; more than [`slots`](Self::slots) is nonsense from the other side.
+    pub fn used(&self) -> u32 {
+        let tail = self.tail.load(Ordering::Relaxed);
+        self.head.load(Ordering::Relaxed).wrapping_sub(tail)
+    }
+
+    /// How many messages were lost because it was full.
+    pub fn overflow(&self) -> u32 {
+        self.overflow.load(Ordering::Relaxed)
+    }
+
+    /// The agent's side, going on where the last one stopped. One at a time.
+    pub fn consumer(&self) -> Consumer<'m> {
+        let tail = self.tail.load(Ordering::Relaxed);
+        Consumer {
+            queue: *self,
+            tail,
+            head: tail,
+            lost: self.overflow(),
+            length: 0,
+            span: 0,
+        }
+    }
+
+    /// The kernel's side, going on where the last one stopped. One at a time.
+    pub fn producer(&self) -> Producer<'m> {
+        Producer {
+            queue: *self,
+            head: self.head.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The first word of the slot at `position`.
+    #[inline(always)]
+    const fn index(&self, position: u32) -> usize {
+        (position & self.mask) as usize * SLOT_WORDS
+    }
+}
+
+/// What stops an agent from simply taking the next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueError {
+    /// The queue was full and messages were lost; said once each time. Those that are there can still be read, but the
+    /// agent's picture of its tasks has holes: discover them anew.
+    Overflow {
+        /// How many more since last time.
+        lost: u32,
+    },
+    /// The memory makes no sense; said until [`Consumer::resync`].
+    Fault(QueueFault),
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overflow { lost } => write!(
+                f,
+                "{lost} messages were lost because the queue was full: discover the tasks anew, and use a larger queue"
+            ),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for QueueError {}
+
+/// The agent's side of a queue.
+#[derive(Debug)]
+pub struct Consumer<'m> {
+    queue: Queue<'m>,
+    tail: u32,   // the next message; the shared tail is this or, while a batch lasts, behind
+    head: u32,   // as last read
+    lost: u32,   // the overflow that was reported
+    length: u16, // of the message before
+    span: u32,   // slots of a message of that length; more than any queue has if it can be none
+}
+
+/// More slots than any queue has.
+const IMPOSSIBLE: u32 = u32::MAX;
+
+impl<'m> Consumer<'m> {
+    /// Lends the next message; `None` if there is none.
+    #[inline]
+    pub fn peek(&mut self) -> Result<Option<Lent<'_, 'm>>, QueueError> {
+        match self.find()? {
+            Some((view, next)) => Ok(Some(Lent {
+                consumer: self,
+                view,
+                next,
+            })),
+            None => Ok(None),
+        }
+    }
+
+    /// Begins to read several messages that are given back together, which costs less than one by one.
+    #[inline]
+    pub fn batch(&mut self) -> Batch<'_, 'm> {
+        Batch {
+            start: self.tail,
+            consumer: self,
+        }
+    }
+
+    /// Gives every message there is to `each` and consumes it; returns how many. Messages that come meanwhile count too.
+    ///
+    /// At an error those before it are consumed.
+    #[inline]
+    pub fn drain(&mut self, mut each: impl FnMut(View<'_>)) -> Result<usize, QueueError> {
+        let mut batch = self.batch();
+        let mut count = 0;
+        let error = loop {
+            match batch.next() {
+                Ok(Some(view)) => {
+                    each(view);
+                    count += 1;
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        batch.consume();
+        error.map_or(Ok(count), Err)
+    }
+
+    /// Gives up what is there, after a fault: goes on with what comes next. Returns how many slots were given up.
+    pub fn resync(&mut self) -> u32 {
+        // Acquire: pairs with the kernel's store of head.
+        let head = self.queue.head.load(Ordering::Acquire);
+        let given_up = head.wrapping_sub(self.tail);
+        (self.tail, self.head) = (head, head);
+        self.publish();
+        given_up
+    }
+
+    /// The queue.
+    pub const fn queue(&self) -> Queue<'m> {
+        self.queue
+    }
+
+    /// The next message and the position behind it. Steps over fillers.
+    #[inline(always)]
+    fn find(&mut self) -> Result<Option<(View<'m>, u32)>, QueueError> {
+        loop {
+            let position = self.tail;
+            if position == self.head && !self.refill()? {
+                return Ok(None);
+            }
+            let index = self.queue.index(position);
+            // Relaxed: `refill` read head with Acquire, and the kernel writes no slot again before tail has passed it.
+            let Some([first, second, ..]) = self.queue.slots.get(index..index + SLOT_WORDS) else {
+                return Ok(None); // cannot be: the mask keeps the index within the slots
+            };
+            let (first, second) = (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed));
+            let header = Header::from_words(first, second);
+            // Most messages are as long as the one before. That is a branch and not arithmetic, so that the CPU goes on
+            // to the next message without waiting for this one's length to arrive.
+            if header.length != self.length {
+                self.learn(header.length);
+            }
+            let span = self.span;
+            let used = self.head.wrapping_sub(position);
+            let to_end = self.queue.slots() - (position & self.queue.mask);
+            if span > used || span > to_end {
+                return Err(QueueError::Fault(bad_length(position, header.length, used.min(to_end))));
+            }
+            let next = position.wrapping_add(span);
+            if header.number == 0 {
+                self.tail = next;
+                continue;
+            }
+            let payload = self
+                .queue
+                .slots
+                .get(index + SLOT_WORDS..index + span as usize * SLOT_WORDS);
+            return Ok(Some((
+                View {
+                    header,
+                    payload: payload.unwrap_or_default(),
+                },
+                next,
+            )));
+        }
+    }
+
+    /// Remembers how many slots a message of this length takes.
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, length: u16) {
+        self.length = length;
+        self.span = if usize::from(length) < HEADER_BYTES {
+            IMPOSSIBLE
+        } else {
+            u32::from(length).div_ceil(SLOT_BYTES as u32)
+        };
+    }
+
+    /// Reads head anew; whether there is a message now.
+    #[inline]
+    fn refill(&mut self) -> Result<bool, QueueError> {
+        // Acquire: pairs with smp_wmb() in _produce() before head moves; what is before head can be read.
+        let head = self.queue.head.load(Ordering::Acquire);
+        let overflow = self.queue.overflow();
+        if overflow != self.lost {
+            let lost = overflow.wrapping_sub(self.lost);
+            self.lost = overflow;
+            return Err(QueueError::Overflow { lost });
+        }
+        if head.wrapping_sub(self.tail) > self.queue.slots() {
+            return Err(QueueError::Fault(QueueFault::Indices {
+                head,
+                tail: self.tail,
+                slots: self.queue.slots(),
+            }));
+        }
+        self.head = head;
+        Ok(head != self.tail)
+    }
+
+    #[inline]
+    fn publish(&self) {
+        // Release: pairs with the kernel's read of tail; our reads of the slots come before it writes them again.
+        self.queue.tail.store(self.tail, Ordering::Release);
+    }
+}
+
+#[cold]
+fn bad_length(position: u32, length: u16, room: u32) -> QueueFault {
+    QueueFault::Length {
+        position,
+        length,
+        room: room * SLOT_BYTES as u32,
+    }
+}
+
+/// A message where it lies in the queue. Fields are read when they are asked for.
+#[derive(Clone, Copy)]
+pub struct View<'q> {
+    header: Header,
+    payload: &'q [AtomicU32],
+}
+
+impl<'q> View<'q> {
+    /// The header, of which the length is checked.
+    #[inline]
+    pub const fn header(&self) -> Header {
+        self.header
+    }
+
+    /// The message's type.
+    #[inline]
+    pub const fn number(&self) -> u16 {
+        self.header.number
+    }
+
+    /// The barrier of the thread or agent, after this message.
+    #[inline]
+    pub const fn seqnum(&self) -> u32 {
+        self.header.seqnum
+    }
+
+    /// The thread it is about; `None` if it is not about one. Of a type that is not known it is what all task messages
+    /// start with.
+    #[inline]
+    pub fn gtid(&self) -> Option<Gtid> {
+        match self.payload {
+            [low, high, ..] if crate::abi::message::is_task(self.header.number) => {
+                let (low, high) = (low.load(Ordering::Relaxed), high.load(Ordering::Relaxed));
+                Some(Gtid::from_bits(u64::from(low) | u64::from(high) << 32))
+            }
+            _ => None,
+        }
+    }
+
+    /// The message as a value, independent of the queue but for a payload that is not known.
+    #[inline]
+    pub fn read(&self, abi: Abi) -> Result<Message<'q>, DecodeError> {
+        let length = usize::from(self.header.length).saturating_sub(HEADER_BYTES);
+        let raw = Raw::words(self.payload, length);
+        Message::read(self.header, abi, raw, |word| {
+            // `read` has checked the length, so that no word that is asked for is missing.
+            self.payload.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
+        })
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that the queue has lent. Dropped without [`consume`](Self::consume) it stays the next one.
+#[derive(Debug)]
+#[must_use = "the message stays in the queue until it is consumed"]
+pub struct Lent<'q, 'm> {
+    consumer: &'q mut Consumer<'m>,
+    view: View<'m>,
+    next: u32,
+}
+
+impl<'m> Lent<'_, 'm> {
+    /// Gives the message back: the kernel may write over it.
+    #[inline]
+    pub fn consume(self) {
+        self.consumer.tail = self.next;
+        self.consumer.publish();
+    }
+
+    /// The message where it lies.
+    #[inline]
+    pub const fn view(&self) -> View<'_> {
+        self.view
+    }
+
+    /// The message as a value.
+    #[inline]
+    pub fn read(&self, abi: Abi) -> Result<Message<'_>, DecodeError> {
+        self.view.read(abi)
+    }
+
+    /// The message's type.
+    #[inline]
+    pub const fn number(&self) -> u16 {
+        self.view.number()
+    }
+
+    /// The barrier of the thread or agent, after this message.
+    #[inline]
+    pub const fn seqnum(&self) -> u32 {
+        self.view.seqnum()
+    }
+
+    /// The thread it is about.
+    #[inline]
+    pub fn gtid(&self) -> Option<Gtid> {
+        self.view.gtid()
+    }
+}
+
+/// Messages that are read together. Dropped without [`consume`](Self::consume) all of them stay.
+#[derive(Debug)]
+#[must_use = "the messages stay in the queue until they are consumed"]
+pub struct Batch<'q, 'm> {
+    consumer: &'q mut Consumer<'m>,
+    start: u32,
+}
+
+impl<'m> Batch<'_, 'm> {
+    /// The next message; `None` if there is none for now.
+    #[expect(clippy::should_implement_trait, reason = "it lends, and it can fail without ending")]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<View<'_>>, QueueError> {
+        match self.consumer.find()? {
+            Some((view, next)) => {
+                self.consumer.tail = next;
+                Ok(Some(view))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Gives back every message that was read.
+    #[inline]
+    pub fn consume(mut self) {
+        self.start = self.consumer.tail;
+        self.consumer.publish();
+    }
+}
+
+impl Drop for Batch<'_, '_> {
+    fn drop(&mut self) {
+        self.consumer.tail = self.start;
+    }
+}
+
+/// The kernel's side of a queue: for simulated kernels and tests.
+#[derive(Debug)]
+pub struct Producer<'m> {
+    queue: Queue<'m>,
+    head: u32,
+}
+
+/// A message did not fit and was dropped, as the kernel does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// How many were dropped in all, modulo 2^32.
+    pub total: u32,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the queue is full, {} messages were dropped in all", self.total)
+    }
+}
+
+impl core::error::Error for Overflow {}
+
+/// Why a message was not produced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProduceError {
+    /// It did not fit.
+    Overflow(Overflow),
+    /// The ABI has no such message.
+    Encode(EncodeError),
+}
+
+impl fmt::Display for ProduceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overflow(overflow) => overflow.fmt(f),
+            Self::Encode(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ProduceError {}
+
+impl Producer<'_> {
+    /// Puts a message into the queue, or drops it and counts that. `payload` is written as it is; the rest of its last slot
+    /// keeps what was there.
+    pub fn produce(&mut self, number: u16, seqnum: u32, payload: &[u8]) -> Result<(), Overflow> {
+        let length = HEADER_BYTES + payload.len();
+        let (Ok(length), needed) = (u16::try_from(length), length.div_ceil(SLOT_BYTES) as u32) else {
+            return Err(self.overflow());
+        };
+        let slots = self.queue.slots();
+        // Acquire: pairs with the consumer's store of tail; it has read what we write over now.
+        let used = self.head.wrapping_sub(self.queue.tail.load(Ordering::Acquire));
+        if used >= slots {
+            return Err(self.overflow()); // full, or nonsense
+        }
+        let to_end = slots - (self.head & self.queue.mask);
+        let free = slots - used;
+        let (ahead, behind) = (free.min(to_end), free.saturating_sub(to_end));
+        let mut at = self.head;
+        if ahead < needed {
+            if behind < needed {
+                return Err(self.overflow());
+            }
+            let filler = u16::try_from(to_end as usize * SLOT_BYTES).unwrap_or(u16::MAX);
+            self.store(self.queue.index(at), u32::from(filler) << 16);
+            at = at.wrapping_add(to_end);
+        }
+        let index = self.queue.index(at);
+        self.store(index, u32::from(number) | u32::from(length) << 16);
+        self.store(index + 1, seqnum);
+        for (word, bytes) in (index + SLOT_WORDS..).zip(payload.chunks(4)) {
+            let mut value = [0; 4];
+            value[..bytes.len()].copy_from_slice(bytes);
+            self.store(word, u32::from_le_bytes(value));
+        }
+        self.head = at.wrapping_add(needed);
+        // Release: pairs with the consumer's read of head; filler and message become visible together.
+        self.queue.head.store(self.head, Ordering::Release);
+        Ok(())
+    }
+
+    /// [`produce`](Self::produce) with a message of this ABI.
+    pub fn produce_message(&mut self, message: &Message, abi: Abi) -> Result<(), ProduceError> {
+        let mut bytes = [0; LONGEST_MESSAGE_BYTES];
+        let length = message.encode(abi, &mut bytes).map_err(ProduceError::Encode)?;
+        self.produce(message.number(), message.seqnum, &bytes[HEADER_BYTES..length])
+            .map_err(ProduceError::Overflow)
+    }
+
+    fn store(&self, index: usize, value: u32) {
+        if let Some(word) = self.queue.slots.get(index) {
+            // Relaxed: the store of head publishes it.
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn overflow(&mut self) -> Overflow {
+        let total = self.queue.overflow().wrapping_add(1);
+        self.queue.overflow.store(total, Ordering::Relaxed);
+        Overflow { total }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;
