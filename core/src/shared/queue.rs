@@ -25,8 +25,8 @@ use core::fmt;
 use crate::abi::Abi;
 use crate::abi::message::{HEADER_BYTES, LONGEST_MESSAGE_BYTES, SLOT_BYTES};
 use crate::gtid::Gtid;
-use crate::sync::{AtomicU32, Ordering};
-use crate::wire::{DecodeError, EncodeError, Geometry, Header, ImageError, Message, QueueFault, Raw};
+use crate::sync::{AtomicU32, Ordering, fence};
+use crate::wire::{DecodeError, EncodeError, Geometry, Header, ImageError, Message, QueueFault, QueueImage, Raw};
 
 /// A queue's memory.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,8 @@ pub struct Queue<'m> {
 const HEADER_WORDS: usize = 16;
 /// Words of the ring's indices.
 const RING_WORDS: usize = 3;
+/// How often an onlooker reads the indices anew before it believes that they make no sense.
+const INDEX_TRIES: u32 = 16;
 /// Words of a slot.
 const SLOT_WORDS: usize = SLOT_BYTES / 4;
 
@@ -96,6 +98,64 @@ impl<'m> Queue<'m> {
     /// How many messages were lost because it was full.
     pub fn overflow(&self) -> u32 {
         self.overflow.load(Ordering::Relaxed)
+    }
+
+    /// What the kernel has written, in slots.
+    pub fn head(&self) -> u32 {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    /// What the agent has taken, in slots.
+    pub fn tail(&self) -> u32 {
+        self.tail.load(Ordering::Relaxed)
+    }
+
+    /// Copies what is not consumed to `to`, 8 bytes a slot: for an onlooker, who disturbs neither side. `None` if `to` is
+    /// shorter than the ring.
+    ///
+    /// Only Relaxed loads, so the mapping may be read-only. While the agent consumes, what it has passed by the end of the
+    /// copy is left out: the kernel may have written there again. So every message of the image is whole.
+    pub fn image<'a>(&self, to: &'a mut [u8]) -> Option<QueueImage<'a>> {
+        let to = to.get_mut(..self.slots.len() * 4)?;
+        let mut tail = self.tail.load(Ordering::Relaxed);
+        let mut head = self.head.load(Ordering::Relaxed);
+        for _ in 0..INDEX_TRIES {
+            // Acquire: pairs with smp_wmb() in _produce() before head moves; what is before head can be read, and the tail
+            // that made room for it.
+            fence(Ordering::Acquire);
+            let again = self.tail.load(Ordering::Relaxed);
+            if head.wrapping_sub(tail) <= self.slots() || again == tail {
+                break;
+            }
+            // Both sides moved between the two loads.
+            (tail, head) = (again, self.head.load(Ordering::Relaxed));
+        }
+        let overflow = self.overflow();
+        let used = head.wrapping_sub(tail);
+        if used <= self.slots() {
+            let first = (tail & self.mask) as usize;
+            let to_end = (used as usize).min(self.slots() as usize - first);
+            self.copy(first, to_end, to);
+            self.copy(0, used as usize - to_end, to);
+        }
+        // Acquire: pairs with the kernel's writes after it saw tail move; if we read one of them, we see that tail too.
+        fence(Ordering::Acquire);
+        let passed = self.tail.load(Ordering::Relaxed).wrapping_sub(tail);
+        // Nonsense from the other side is kept as it is, for the image to say so.
+        let tail = match used <= self.slots() {
+            true => tail.wrapping_add(passed.min(used)),
+            false => tail,
+        };
+        Some(QueueImage::from_parts(to, head, tail, overflow))
+    }
+
+    /// Copies `count` slots from slot `first` on to their places in `to`.
+    fn copy(&self, first: usize, count: usize, to: &mut [u8]) {
+        let words = &self.slots[first * SLOT_WORDS..(first + count) * SLOT_WORDS];
+        let (places, _) = to[first * SLOT_BYTES..].as_chunks_mut::<4>();
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = word.load(Ordering::Relaxed).to_le_bytes();
+        }
     }
 
     /// The agent's side, going on where the last one stopped. One at a time.
@@ -520,6 +580,9 @@ impl Producer<'_> {
         if used >= slots {
             return Err(self.overflow()); // full, or nonsense
         }
+        // Release: pairs with the second fence in `image`; an onlooker who reads what we write now sees that tail too. (In the
+        // kernel that is the order of a store after the load it depends on.)
+        fence(Ordering::Release);
         let to_end = slots - (self.head & self.queue.mask);
         let free = slots - used;
         let (ahead, behind) = (free.min(to_end), free.saturating_sub(to_end));

@@ -11,15 +11,15 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::{align_of, size_of};
+use core::mem::{align_of, size_of, size_of_val};
 use core::ptr::NonNull;
 use core::slice;
 
 use super::queue::Queue;
 use super::status_word::{KernelStatusWord, RegionHeader, StatusWord, StatusWords};
-use super::transaction::CpuPage;
+use super::transaction::{CpuPage, Transaction};
 use crate::sync::{AtomicU32, AtomicU64};
-use crate::wire::ImageError;
+use crate::wire::{ImageError, StatusWordRegionHeader};
 
 /// What can be viewed in a mapping that is also written to.
 ///
@@ -50,6 +50,8 @@ unsafe impl Shared for KernelStatusWord {}
 unsafe impl Shared for RegionHeader {}
 // SAFETY: its methods load Relaxed and nothing else.
 unsafe impl SharedReadOnly for RegionHeader {}
+// SAFETY: consists of atomic integers.
+unsafe impl Shared for Transaction {}
 // SAFETY: consists of atomic integers.
 unsafe impl Shared for CpuPage {}
 
@@ -140,6 +142,15 @@ impl<'m> Mapping<'m> {
         }
     }
 
+    /// Memory of this program's own, for simulated kernels and tests.
+    pub fn over(words: &'m [AtomicU64]) -> Self {
+        Self {
+            base: NonNull::from_ref(words).cast(),
+            len: size_of_val(words),
+            lifetime: PhantomData,
+        }
+    }
+
     /// How many bytes.
     pub const fn len(&self) -> usize {
         self.len
@@ -175,7 +186,8 @@ impl<'m> Mapping<'m> {
 
     /// The status words of a region, as the kernel has them: to write.
     pub fn kernel_status_words(&self) -> Result<&'m [KernelStatusWord], RegionError> {
-        let (start, count) = status_words_at(self.view::<RegionHeader>(0, 1)?, self.len)?;
+        let header = self.view::<RegionHeader>(0, 1)?;
+        let (start, count) = status_words_at(&header[0].snapshot(), self.len)?;
         self.view(start, count)
     }
 
@@ -241,7 +253,7 @@ impl<'m> ReadOnlyMapping<'m> {
     /// The region of status words whose mapping this is.
     pub fn status_words(&self) -> Result<StatusWords<'m>, RegionError> {
         let header = self.view::<RegionHeader>(0, 1)?;
-        let (start, count) = status_words_at(header, self.len)?;
+        let (start, count) = status_words_at(&header[0].snapshot(), self.len)?;
         Ok(StatusWords::new(&header[0], self.view(start, count)?))
     }
 }
@@ -263,11 +275,8 @@ fn place<T>(base: NonNull<u8>, len: usize, offset: usize, count: usize) -> Resul
     Ok(first.cast())
 }
 
-/// Where the words of a region start and how many are mapped: at most what its header says.
-fn status_words_at(header: &[RegionHeader], len: usize) -> Result<(usize, usize), RegionError> {
-    let Some(header) = header.first().map(RegionHeader::snapshot) else {
-        return Err(RegionError::TooSmall { need: 64, have: len });
-    };
+/// Where the words of a region of `len` bytes start and how many there are: at most what its header says.
+pub fn status_words_at(header: &StatusWordRegionHeader, len: usize) -> Result<(usize, usize), RegionError> {
     if header.version != 0 {
         return Err(RegionError::Version {
             version: header.version,
@@ -295,6 +304,15 @@ mod tests {
     fn mapping(memory: &mut Memory) -> Mapping<'_> {
         // SAFETY: the bytes are borrowed for the mapping's lifetime, and nothing else uses them meanwhile.
         unsafe { Mapping::new(memory.0.as_mut_ptr(), memory.0.len()) }.unwrap()
+    }
+
+    #[test]
+    fn words_of_ones_own_are_a_mapping() {
+        let words = [const { AtomicU64::new(0) }; 4];
+        let mapping = Mapping::over(&words);
+        assert_eq!(mapping.len(), 32);
+        mapping.words().unwrap()[2].store(7, crate::sync::Ordering::Relaxed);
+        assert_eq!(words[1].load(crate::sync::Ordering::Relaxed), 7);
     }
 
     #[test]

@@ -56,30 +56,20 @@ impl fmt::Display for QueueFault {
 
 impl core::error::Error for QueueFault {}
 
-/// A message found in a ring.
-#[derive(Clone, Copy)]
-pub(crate) struct Found {
-    /// Its header, of which the length is checked.
-    pub header: Header,
-    /// How many slots it takes; at least 1.
-    pub slots: u32,
-}
-
-/// The message at `position`, whose header's first word is `first`, if it lies within what is written and within the ring.
+/// How many slots the message at `position` takes, at least 1, if it lies within what is written and within the ring.
 /// `used` is not 0 and not more than `mask + 1`.
 #[inline(always)]
-pub(crate) fn step(position: u32, used: u32, mask: u32, first: u32, second: u32) -> Result<Found, QueueFault> {
-    let header = Header::from_words(first, second);
+fn step(position: u32, used: u32, mask: u32, header: Header) -> Result<u32, QueueFault> {
     let slots = header.slots();
     let room = used.min(mask + 1 - (position & mask));
     if slots > room || usize::from(header.length) < HEADER_BYTES {
         return Err(bad_length(position, header.length, room));
     }
-    Ok(Found { header, slots })
+    Ok(slots)
 }
 
 #[cold]
-pub(crate) fn bad_length(position: u32, length: u16, room: u32) -> QueueFault {
+fn bad_length(position: u32, length: u16, room: u32) -> QueueFault {
     QueueFault::Length {
         position,
         length,
@@ -223,21 +213,116 @@ impl<'a> QueueImage<'a> {
     /// The messages from tail to head, fillers left out. After a fault there are no more.
     pub const fn messages(&self, abi: Abi) -> Messages<'a> {
         Messages {
-            image: *self,
+            found: self.located(),
             abi,
+        }
+    }
+
+    /// Where the messages from tail to head are, fillers left out. After a fault there are no more.
+    pub const fn located(&self) -> LocatedMessages<'a> {
+        LocatedMessages {
+            image: *self,
             position: self.tail,
             ended: false,
         }
     }
+
+    /// The queue of these slots, whose number is a power of two.
+    pub(crate) const fn from_parts(slots: &'a [u8], head: u32, tail: u32, overflow: u32) -> Self {
+        Self {
+            slots,
+            head,
+            tail,
+            overflow,
+        }
+    }
 }
+
+/// A message in a [`QueueImage`], not decoded yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located<'a> {
+    /// Where it starts, as `head` and `tail` count.
+    pub position: u32,
+    /// Its header, of which the length is checked.
+    pub header: Header,
+    bytes: &'a [u8],
+}
+
+impl<'a> Located<'a> {
+    /// Header and payload, as long as the header says.
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What it says.
+    #[inline]
+    pub fn decode(&self, abi: Abi) -> Result<Message<'a>, DecodeError> {
+        Message::decode(self.bytes, abi)
+    }
+}
+
+/// The messages of a [`QueueImage`], not decoded yet.
+#[derive(Clone, Debug)]
+pub struct LocatedMessages<'a> {
+    image: QueueImage<'a>,
+    position: u32,
+    ended: bool,
+}
+
+impl<'a> LocatedMessages<'a> {
+    fn locate(&mut self) -> Result<Option<Located<'a>>, QueueFault> {
+        let QueueImage {
+            slots: memory, head, ..
+        } = self.image;
+        let (slots, mask) = (self.image.slots(), self.image.slots() - 1);
+        while self.position != head {
+            let used = head.wrapping_sub(self.position);
+            if used > slots {
+                return Err(QueueFault::Indices {
+                    head,
+                    tail: self.position,
+                    slots,
+                });
+            }
+            let position = self.position;
+            let start = (position & mask) as usize * SLOT_BYTES;
+            let Ok(header) = Header::decode(&memory[start..]) else {
+                return Err(bad_length(position, 0, 0)); // cannot be: a slot is as long as a header
+            };
+            self.position = position.wrapping_add(step(position, used, mask, header)?);
+            if header.number != 0 {
+                return Ok(Some(Located {
+                    position,
+                    header,
+                    bytes: &memory[start..start + usize::from(header.length)],
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<'a> Iterator for LocatedMessages<'a> {
+    type Item = Result<Located<'a>, QueueFault>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let found = self.locate();
+        self.ended = !matches!(found, Ok(Some(_)));
+        found.transpose()
+    }
+}
+
+impl core::iter::FusedIterator for LocatedMessages<'_> {}
 
 /// The messages of a [`QueueImage`].
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
-    image: QueueImage<'a>,
+    found: LocatedMessages<'a>,
     abi: Abi,
-    position: u32,
-    ended: bool,
 }
 
 /// Why a [`QueueImage`] goes on no further, or what one of its messages is not.
@@ -263,53 +348,19 @@ impl core::error::Error for MessageError {}
 impl Messages<'_> {
     /// The position of the next message, as `head` and `tail` count.
     pub const fn position(&self) -> u32 {
-        self.position
+        self.found.position
     }
 }
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Message<'a>, MessageError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let QueueImage {
-            slots: memory, head, ..
-        } = self.image;
-        let (slots, mask) = (self.image.slots(), self.image.slots() - 1);
-        while !self.ended && self.position != head {
-            let used = head.wrapping_sub(self.position);
-            if used > slots {
-                self.ended = true;
-                return Some(Err(MessageError::Queue(QueueFault::Indices {
-                    head,
-                    tail: self.position,
-                    slots,
-                })));
-            }
-            let start = (self.position & mask) as usize * SLOT_BYTES;
-            let found = match Header::decode(&memory[start..]) {
-                Ok(Header { number, length, seqnum }) => step(
-                    self.position,
-                    used,
-                    mask,
-                    u32::from(number) | u32::from(length) << 16,
-                    seqnum,
-                ),
-                Err(_) => Err(bad_length(self.position, 0, 0)),
-            };
-            let found = match found {
-                Ok(found) => found,
-                Err(fault) => {
-                    self.ended = true;
-                    return Some(Err(MessageError::Queue(fault)));
-                }
-            };
-            self.position = self.position.wrapping_add(found.slots);
-            if found.header.number != 0 {
-                let bytes = &memory[start..start + usize::from(found.header.length)];
-                return Some(Message::decode(bytes, self.abi).map_err(MessageError::Message));
-            }
-        }
-        None
+        Some(match self.found.next()? {
+            Ok(located) => located.decode(self.abi).map_err(MessageError::Message),
+            Err(fault) => Err(MessageError::Queue(fault)),
+        })
     }
 }
 
@@ -359,6 +410,11 @@ mod tests {
         let messages: Vec<_> = image.messages(Abi::V84).map(Result::unwrap).collect();
         assert_eq!(messages.len(), 1);
         assert_eq!(messages[0].gtid().unwrap().raw(), 7);
+        let located: Vec<_> = image.located().map(Result::unwrap).collect();
+        assert_eq!(
+            (located.len(), located[0].position, located[0].bytes().len()),
+            (1, 8, 16)
+        );
     }
 
     #[test]

@@ -33,6 +33,6 @@ pub mod task;
 
 pub use flags::{CommitFlags, RunFlags, StatusFlags};
 pub(crate) use image::Geometry;
-pub use image::{ImageError, MessageError, Messages, QueueFault, QueueImage, queue_bytes};
+pub use image::{ImageError, Located, LocatedMessages, MessageError, Messages, QueueFault, QueueImage, queue_bytes};
 pub use message::{DecodeError, EncodeError, Header, Message, Payload, Raw};
 pub use snapshot::{StatusWordInfo, StatusWordRegionHeader, StatusWordSnapshot, TransactionSnapshot, TxnState};

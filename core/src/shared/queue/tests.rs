@@ -198,3 +198,60 @@ fn both_readers_follow_a_ring_alike() {
         }
     }
 }
+
+#[test]
+fn an_onlooker_sees_what_is_not_consumed_and_disturbs_nobody() {
+    let memory = memory(8);
+    let queue = Queue::format(&memory, 8).unwrap();
+    let (mut producer, mut consumer) = (queue.producer(), queue.consumer());
+    let mut bytes = [0; 64];
+    for seqnum in 0..50 {
+        producer.produce(99, seqnum, &[seqnum as u8; 12]).unwrap(); // 3 slots
+        producer.produce_message(&affinity(seqnum), Abi::V84).unwrap(); // 2 slots
+        let image = queue.image(&mut bytes).unwrap();
+        assert_eq!((image.head(), image.tail()), (queue.head(), queue.tail()));
+        let seen: Vec<_> = image.messages(Abi::V84).map(Result::unwrap).collect();
+        assert_eq!((seen.len(), seen[0].number(), seen[1]), (2, 99, affinity(seqnum)));
+        assert_eq!(consumer.drain(|_| ()), Ok(2));
+    }
+    assert!(queue.image(&mut [0; 63]).is_none());
+    memory[16].store(1000, Ordering::Relaxed);
+    let faults: Vec<_> = queue.image(&mut bytes).unwrap().located().collect();
+    assert!(matches!(faults[..], [Err(QueueFault::Indices { head: 1000, .. })]));
+}
+
+#[test]
+fn an_onlooker_beside_a_busy_queue_sees_whole_messages_only() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let memory = memory(64);
+    let queue = Queue::format(&memory, 64).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut producer, mut consumer) = (queue.producer(), queue.consumer());
+            for seqnum in 0..40_000 {
+                while producer.produce_message(&affinity(seqnum), Abi::V84).is_err() {
+                    // Overflows are said once each, then what is there can be read.
+                    let _ = consumer.drain(|_| ());
+                }
+                if seqnum % 3 == 0 {
+                    let _ = consumer.drain(|_| ());
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut bytes = [0; 512];
+        while !done.load(Ordering::Relaxed) {
+            let mut before = None;
+            for message in queue.image(&mut bytes).unwrap().messages(Abi::V84) {
+                let message = message.unwrap();
+                assert_eq!(message, affinity(message.seqnum));
+                assert!(
+                    before
+                        .replace(message.seqnum)
+                        .is_none_or(|before| before + 1 == message.seqnum)
+                );
+            }
+        }
+    });
+}
