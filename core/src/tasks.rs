@@ -1,10 +1,11 @@
 //! What an agent knows of each task: a table from gtid to the agent's own state, in memory that the agent lends.
 //!
-//! The slots are in groups of four, and a task is in the first group with room at or after its home. Removing one moves
-//! later ones back, so that a lookup ends at the first group with room, however many tasks came and went. A lookup compares
-//! all four gtids of a group and then branches once, nearly always the same way: messages come from tasks in an order that
-//! no CPU can predict, and a branch for each slot would cost more than all else (10 ns instead of 5 in a dispatch loop).
-//! Gtid, last sequence number and state are side by side; gtids in cache lines of their own were no faster with 16,384 tasks.
+//! The slots are in groups of four, and a task is in the first group with room at or after its home. Removing one
+//! moves later ones back, so that a lookup ends at the first group with room, however many tasks came and went. A
+//! lookup compares all four gtids of a group and then branches once, nearly always the same way: messages come from
+//! tasks in an order that no CPU can predict, and a branch for each slot would cost more than all else (10 ns instead
+//! of 5 in a dispatch loop). Gtid, last sequence number and state are side by side; gtids in cache lines of their own
+//! were no faster with 16,384 tasks.
 //!
 //! ```
 //! use ghostsched_core::gtid::Gtid;
@@ -171,8 +172,8 @@ impl core::error::Error for BadSlotCount {}
 
 /// Tasks by gtid. `S` is the slots: `&mut [Task<T>]`, `[Task<T>; N]`, or anything that lends such a slice.
 ///
-/// It takes tasks up to three quarters of its slots, and is faster with more room: lend twice as many slots as tasks, or
-/// four times.
+/// It takes tasks up to three quarters of its slots, and is faster with more room: lend twice as many slots as tasks,
+/// or four times.
 #[derive(Clone, Debug)]
 pub struct TaskTable<T, S> {
     slots: S,
@@ -252,7 +253,8 @@ impl<T: Default, S: AsRef<[Task<T>]> + AsMut<[Task<T>]>> TaskTable<T, S> {
         }
     }
 
-    /// The task that a message is for, its sequence number advanced: [`get_mut`](Self::get_mut), then [`Task::advance`].
+    /// The task that a message is for, its sequence number advanced: [`get_mut`](Self::get_mut), then
+    /// [`Task::advance`].
     #[inline]
     pub fn apply(&mut self, gtid: Gtid, seqnum: u32) -> Result<&mut Task<T>, ApplyError> {
         let task = self.get_mut(gtid).ok_or(ApplyError::Unknown { gtid })?;
@@ -323,8 +325,8 @@ fn find<T>(slots: &[Task<T>], gtid: Gtid) -> Find {
     }
 }
 
-/// Fills the hole that a removed task left: from its group, and if that was full, from later groups, whose tasks may have
-/// found no room there.
+/// Fills the hole that a removed task left: from its group, and if that was full, from later groups, whose tasks may
+/// have found no room there.
 fn close<T>(slots: &mut [Task<T>], mut hole: usize) {
     loop {
         while hole % GROUP < GROUP - 1 && slots[hole + 1].gtid != EMPTY {
@@ -364,9 +366,9 @@ fn find_mover<T>(slots: &[Task<T>], group: usize) -> Option<usize> {
 
 /// The group where the search for a gtid starts, in the low bits.
 ///
-/// A gtid is a sequence number below a pid, and both often grow by equal steps. Multiplied once, equal steps stay equal
-/// steps, and some of them crowd a part of the table (with 1,024 tasks of consecutive pids, 46 slots a search were seen).
-/// Twice with a shift between, gtids are spread as if by chance.
+/// A gtid is a sequence number below a pid, and both often grow by equal steps. Multiplied once, equal steps stay
+/// equal steps, and some of them crowd a part of the table (with 1,024 tasks of consecutive pids, 46 slots a search
+/// were seen). Twice with a shift between, gtids are spread as if by chance.
 #[inline]
 fn home(gtid: u64) -> usize {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 divided by the golden ratio, odd

@@ -120,10 +120,12 @@ impl fmt::Display for MaskError {
 impl core::error::Error for MaskError {}
 
 impl CpuSet {
-    /// Reads a list of CPUs as the kernel does: `0-3,8,10-20:2/5`, the last of which is two of each five CPUs from 10 to 20.
+    /// Reads a list of CPUs as the kernel does: `0-3,8,10-20:2/5`, the last of which is two of each five CPUs from 10
+    /// to 20.
     ///
-    /// Commas and white space separate and may be doubled, `all` is 0 to 1023 and `N` is 1023: intersect with the CPUs of
-    /// the machine. An empty text is the empty set. The end of a line is white space, where the kernel would stop.
+    /// Commas and white space separate and may be doubled, `all` is 0 to 1023 and `N` is 1023: intersect with the
+    /// CPUs of the machine. An empty text is the empty set. The end of a line is white space, where the kernel would
+    /// stop.
     pub fn parse_list(text: &str) -> Result<Self, ListError> {
         let mut set = Self::empty();
         let mut reader = Reader {
@@ -160,8 +162,8 @@ impl CpuSet {
 
     /// Reads a mask of CPUs as the kernel does: hexadecimal words of 32 CPUs, the highest first, with commas between.
     ///
-    /// White space separates too, a shorter word has zeros in front, empty words do not count. An empty text is the empty
-    /// set. Words of zeros above CPU 1023 are allowed.
+    /// White space separates too, a shorter word has zeros in front, empty words do not count. An empty text is the
+    /// empty set. Words of zeros above CPU 1023 are allowed.
     pub fn parse_mask(text: &str) -> Result<Self, MaskError> {
         let mut words = [0; super::WORDS];
         let mut lowest = 0u32; // the number of the word's lowest CPU

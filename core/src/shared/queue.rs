@@ -167,7 +167,7 @@ impl<'m> Queue<'m> {
             head: tail,
             lost: self.overflow(),
             length: 0,
-            span: 0,
+            span: IMPOSSIBLE,
         }
     }
 
@@ -215,29 +215,49 @@ impl core::error::Error for QueueError {}
 
 /// The agent's side of a queue.
 #[derive(Debug)]
+#[repr(C)] // in this order: see `tail`
 pub struct Consumer<'m> {
     queue: Queue<'m>,
-    tail: u32,   // the next message; the shared tail is this or, while a batch lasts, behind
     head: u32,   // as last read
     lost: u32,   // the overflow that was reported
-    length: u16, // of the message before
-    span: u32,   // slots of a message of that length; more than any queue has if it can be none
+    span: u32,   // slots of a message of `length`, in 1..=8192; more than any queue has if it can be none
+    length: u32, // of the message before, in bytes
+    // The next message; the shared tail is this or, while a batch lasts, behind. Apart from head: a load of both at once
+    // after a store of one costs 10 ns, as the CPU cannot forward the store to it.
+    tail: u32,
 }
 
 /// More slots than any queue has.
 const IMPOSSIBLE: u32 = u32::MAX;
 
+/// How it goes on where there is no message to see.
+enum Next {
+    /// There may be one now.
+    There,
+    /// There is none.
+    Nothing,
+    /// [`Consumer::error`] knows.
+    Error,
+}
+
 impl<'m> Consumer<'m> {
     /// Lends the next message; `None` if there is none.
     #[inline]
     pub fn peek(&mut self) -> Result<Option<Lent<'_, 'm>>, QueueError> {
-        match self.find()? {
-            Some((view, next)) => Ok(Some(Lent {
-                consumer: self,
-                view,
-                next,
-            })),
-            None => Ok(None),
+        loop {
+            if let Some((view, span)) = self.here() {
+                let next = self.tail.wrapping_add(span);
+                return Ok(Some(Lent {
+                    consumer: self,
+                    view,
+                    next,
+                }));
+            }
+            match self.go_on() {
+                Next::There => {}
+                Next::Nothing => return Ok(None),
+                Next::Error => return Err(self.error()),
+            }
         }
     }
 
@@ -252,23 +272,33 @@ impl<'m> Consumer<'m> {
 
     /// Gives every message there is to `each` and consumes it; returns how many. Messages that come meanwhile count too.
     ///
-    /// At an error those before it are consumed.
+    /// At an error those before it are consumed. This is the fast way to read a queue: where [`Lent::consume`] moves the
+    /// shared tail once a message, this moves it once for all that the kernel had written.
     #[inline]
     pub fn drain(&mut self, mut each: impl FnMut(View<'_>)) -> Result<usize, QueueError> {
-        let mut batch = self.batch();
         let mut count = 0;
         let error = loop {
-            match batch.next() {
-                Ok(Some(view)) => {
+            let mut position = self.tail;
+            while position != self.head
+                && let Some((view, span)) = self.at(position)
+            {
+                position = position.wrapping_add(span);
+                if view.number != 0 {
                     each(view);
                     count += 1;
                 }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+            }
+            if position != self.tail {
+                self.tail = position;
+                self.publish();
+            }
+            match self.go_on() {
+                Next::There => {}
+                Next::Nothing => return Ok(count),
+                Next::Error => break self.error(),
             }
         };
-        batch.consume();
-        error.map_or(Ok(count), Err)
+        Err(error)
     }
 
     /// Gives up what is there, after a fault: goes on with what comes next. Returns how many slots were given up.
@@ -286,83 +316,105 @@ impl<'m> Consumer<'m> {
         self.queue
     }
 
-    /// The next message and the position behind it. Steps over fillers.
+    /// The message at the tail, if it is there to see: no filler, and before the head as last read.
     #[inline(always)]
-    fn find(&mut self) -> Result<Option<(View<'m>, u32)>, QueueError> {
-        loop {
-            let position = self.tail;
-            if position == self.head && !self.refill()? {
-                return Ok(None);
+    fn here(&mut self) -> Option<(View<'m>, u32)> {
+        if self.tail == self.head {
+            return None;
+        }
+        self.at(self.tail).filter(|(view, _)| view.number != 0)
+    }
+
+    /// What lies at `position`, which is before head, and how many slots it takes: at least 1, none behind head or the end.
+    /// `None` if it makes no sense.
+    #[inline(always)]
+    fn at(&mut self, position: u32) -> Option<(View<'m>, u32)> {
+        // Relaxed: `refill` read head with Acquire, and the kernel writes no slot again before tail has passed it.
+        let [first, second, rest @ ..] = self.queue.slots.get(self.queue.index(position)..)? else {
+            return None;
+        };
+        let (first, seqnum) = (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed));
+        // Most messages are as long as the one before. That is a branch and not arithmetic, so that the CPU goes on to the
+        // next message without waiting for this one's length to arrive.
+        if first >> 16 != self.length {
+            self.learn(first >> 16);
+        }
+        let span = self.span;
+        if span > self.head.wrapping_sub(position) {
+            return None;
+        }
+        let payload = rest.get(..(span as usize - 1) * SLOT_WORDS)?;
+        let view = View {
+            payload,
+            number: first & 0xffff,
+            length: first >> 16,
+            seqnum,
+        };
+        Some((view, span))
+    }
+
+    /// Goes on where [`here`](Self::here) saw nothing: steps over a filler, reads head anew, or finds what is wrong.
+    #[cold]
+    #[inline(never)]
+    fn go_on(&mut self) -> Next {
+        if self.tail == self.head {
+            return self.refill();
+        }
+        match self.at(self.tail) {
+            Some((view, span)) if view.number == 0 => {
+                self.tail = self.tail.wrapping_add(span);
+                Next::There
             }
-            let index = self.queue.index(position);
-            // Relaxed: `refill` read head with Acquire, and the kernel writes no slot again before tail has passed it.
-            let Some([first, second, ..]) = self.queue.slots.get(index..index + SLOT_WORDS) else {
-                return Ok(None); // cannot be: the mask keeps the index within the slots
-            };
-            let (first, second) = (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed));
-            let header = Header::from_words(first, second);
-            // Most messages are as long as the one before. That is a branch and not arithmetic, so that the CPU goes on
-            // to the next message without waiting for this one's length to arrive.
-            if header.length != self.length {
-                self.learn(header.length);
-            }
-            let span = self.span;
-            let used = self.head.wrapping_sub(position);
-            let to_end = self.queue.slots() - (position & self.queue.mask);
-            if span > used || span > to_end {
-                return Err(QueueError::Fault(bad_length(position, header.length, used.min(to_end))));
-            }
-            let next = position.wrapping_add(span);
-            if header.number == 0 {
-                self.tail = next;
-                continue;
-            }
-            let payload = self
-                .queue
-                .slots
-                .get(index + SLOT_WORDS..index + span as usize * SLOT_WORDS);
-            return Ok(Some((
-                View {
-                    header,
-                    payload: payload.unwrap_or_default(),
-                },
-                next,
-            )));
+            Some(_) => Next::There,
+            None => Next::Error,
         }
     }
 
     /// Remembers how many slots a message of this length takes.
     #[cold]
     #[inline(never)]
-    fn learn(&mut self, length: u16) {
+    fn learn(&mut self, length: u32) {
         self.length = length;
-        self.span = if usize::from(length) < HEADER_BYTES {
+        self.span = if (length as usize) < HEADER_BYTES {
             IMPOSSIBLE
         } else {
-            u32::from(length).div_ceil(SLOT_BYTES as u32)
+            length.div_ceil(SLOT_BYTES as u32)
         };
     }
 
-    /// Reads head anew; whether there is a message now.
-    #[inline]
-    fn refill(&mut self) -> Result<bool, QueueError> {
+    /// Reads head anew.
+    fn refill(&mut self) -> Next {
         // Acquire: pairs with smp_wmb() in _produce() before head moves; what is before head can be read.
         let head = self.queue.head.load(Ordering::Acquire);
+        if self.queue.overflow() != self.lost || head.wrapping_sub(self.tail) > self.queue.slots() {
+            return Next::Error;
+        }
+        self.head = head;
+        if head == self.tail { Next::Nothing } else { Next::There }
+    }
+
+    /// What is wrong. An overflow is said once, the rest until it is mended.
+    #[cold]
+    #[inline(never)]
+    fn error(&mut self) -> QueueError {
         let overflow = self.queue.overflow();
         if overflow != self.lost {
             let lost = overflow.wrapping_sub(self.lost);
             self.lost = overflow;
-            return Err(QueueError::Overflow { lost });
+            return QueueError::Overflow { lost };
         }
-        if head.wrapping_sub(self.tail) > self.queue.slots() {
-            return Err(QueueError::Fault(QueueFault::Indices {
-                head,
-                tail: self.tail,
-                slots: self.queue.slots(),
-            }));
+        let slots = self.queue.slots();
+        let tail = self.tail;
+        if tail == self.head {
+            let head = self.queue.head();
+            return QueueError::Fault(QueueFault::Indices { head, tail, slots });
         }
-        self.head = head;
-        Ok(head != self.tail)
+        let to_end = slots - (tail & self.queue.mask);
+        QueueError::Fault(QueueFault::Length {
+            position: tail,
+            length: self.length as u16,
+            room: self.head.wrapping_sub(tail).min(to_end) * SLOT_BYTES as u32,
+        })
     }
 
     #[inline]
@@ -372,39 +424,37 @@ impl<'m> Consumer<'m> {
     }
 }
 
-#[cold]
-fn bad_length(position: u32, length: u16, room: u32) -> QueueFault {
-    QueueFault::Length {
-        position,
-        length,
-        room: room * SLOT_BYTES as u32,
-    }
-}
-
 /// A message where it lies in the queue. Fields are read when they are asked for.
 #[derive(Clone, Copy)]
 pub struct View<'q> {
-    header: Header,
     payload: &'q [AtomicU32],
+    // The header. Numbers of 16 bits each in 32, so that the compiler keeps them in registers.
+    number: u32,
+    length: u32,
+    seqnum: u32,
 }
 
 impl<'q> View<'q> {
     /// The header, of which the length is checked.
     #[inline]
     pub const fn header(&self) -> Header {
-        self.header
+        Header {
+            number: self.number(),
+            length: self.length as u16,
+            seqnum: self.seqnum,
+        }
     }
 
     /// The message's type.
     #[inline]
     pub const fn number(&self) -> u16 {
-        self.header.number
+        self.number as u16
     }
 
     /// The barrier of the thread or agent, after this message.
     #[inline]
     pub const fn seqnum(&self) -> u32 {
-        self.header.seqnum
+        self.seqnum
     }
 
     /// The thread it is about; `None` if it is not about one. Of a type that is not known it is what all task messages
@@ -412,7 +462,7 @@ impl<'q> View<'q> {
     #[inline]
     pub fn gtid(&self) -> Option<Gtid> {
         match self.payload {
-            [low, high, ..] if crate::abi::message::is_task(self.header.number) => {
+            [low, high, ..] if crate::abi::message::is_task(self.number()) => {
                 let (low, high) = (low.load(Ordering::Relaxed), high.load(Ordering::Relaxed));
                 Some(Gtid::from_bits(u64::from(low) | u64::from(high) << 32))
             }
@@ -423,9 +473,8 @@ impl<'q> View<'q> {
     /// The message as a value, independent of the queue but for a payload that is not known.
     #[inline]
     pub fn read(&self, abi: Abi) -> Result<Message<'q>, DecodeError> {
-        let length = usize::from(self.header.length).saturating_sub(HEADER_BYTES);
-        let raw = Raw::words(self.payload, length);
-        Message::read(self.header, abi, raw, |word| {
+        let raw = Raw::words(self.payload, (self.length as usize).saturating_sub(HEADER_BYTES));
+        Message::read(self.header(), abi, raw, |word| {
             // `read` has checked the length, so that no word that is asked for is missing.
             self.payload.get(word).map_or(0, |word| word.load(Ordering::Relaxed))
         })
@@ -435,7 +484,7 @@ impl<'q> View<'q> {
 impl fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("View")
-            .field("header", &self.header)
+            .field("header", &self.header())
             .finish_non_exhaustive()
     }
 }
@@ -501,12 +550,16 @@ impl<'m> Batch<'_, 'm> {
     #[expect(clippy::should_implement_trait, reason = "it lends, and it can fail without ending")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<View<'_>>, QueueError> {
-        match self.consumer.find()? {
-            Some((view, next)) => {
-                self.consumer.tail = next;
-                Ok(Some(view))
+        loop {
+            if let Some((view, span)) = self.consumer.here() {
+                self.consumer.tail = self.consumer.tail.wrapping_add(span);
+                return Ok(Some(view));
             }
-            None => Ok(None),
+            match self.consumer.go_on() {
+                Next::There => {}
+                Next::Nothing => return Ok(None),
+                Next::Error => return Err(self.consumer.error()),
+            }
         }
     }
 

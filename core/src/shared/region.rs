@@ -145,7 +145,7 @@ impl<'m> Mapping<'m> {
     /// Memory of this program's own, for simulated kernels and tests.
     pub fn over(words: &'m [AtomicU64]) -> Self {
         Self {
-            base: NonNull::from_ref(words).cast(),
+            base: NonNull::from(words).cast(),
             len: size_of_val(words),
             lifetime: PhantomData,
         }
