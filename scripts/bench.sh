@@ -7,5 +7,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} PATH=$PATH:/usr/sbin:/s
 scripts/packages.sh build
 scripts/packages.sh --optional bench
 cargo build --release --locked --package ghostsched --package ghostsched-load --bins
-cargo bench --quiet --bench instructions --bench histogram --bench engine
+cargo bench --quiet --bench instructions --bench histogram --bench engine --bench cpus --bench tasks
+# Beside google/ghost-userspace, if GHOSTSCHED_GHOST_USERSPACE names a checkout of it.
+cargo bench --quiet --bench ghost
 cargo bench --quiet --bench cost -- "$@"

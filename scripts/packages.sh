@@ -17,7 +17,7 @@ packages_of() {
     vm) if [ -r tests/vm/packages ]; then sed 's/#.*//' tests/vm/packages; else echo qemu-system-x86 busybox-static debian-archive-keyring ca-certificates; fi ;;
     # kill, as a program: the tests send signals with it; bpftool lists what is loaded.
     test) echo procps bpftool ;;
-    bench) echo linux-perf util-linux bpftool libbpf-tools bpftrace valgrind ;;
+    bench) echo linux-perf util-linux bpftool libbpf-tools bpftrace valgrind g++ libabsl-dev ;;
     fuzz) echo g++ ;;
     *) echo "packages.sh: no group '$1': build, test, bpf, vm, bench or fuzz" >&2; exit 2 ;;
     esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all tests, quick ones first, and ends with the line `N passed, N failed, N skipped`.
-#   scripts/test.sh [STEP...]   steps: lock format lint no_std unit doc crates product vm; default: all
+#   scripts/test.sh [STEP...]   steps: lock format lint no_std unit doc crates loom fuzz product vm; default: all
 #
 # What a step prints is kept in target/test.log and counted from there: cargo's "test result:" lines, and the lines
 # "test NAME ... ok" of steps that are scripts. A test that cannot run here prints "SKIPPED: why" to fd 2, once, and
@@ -141,6 +141,12 @@ run() {
     no_std) step no_std lines tests/no_std/run.sh ;;
     unit) step unit cargo cargo test --workspace --lib --bins --examples --no-fail-fast ;;
     doc) step doc cargo cargo test --workspace --doc --no-fail-fast ;;
+    # Every interleaving of the atomics' users; loom's atomics need a build of their own.
+    loom)
+        step loom cargo env RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$CARGO_TARGET_DIR/loom" \
+            cargo test --release --package ghostsched-core $(targets core/tests | sed -n 's/^loom_/--test loom_/p') --no-fail-fast
+        ;;
+    fuzz) step fuzz lines scripts/fuzz.sh "${FUZZ_SECONDS:-60}" wire queue ;;
     # What loads BPF programs and compares counts of the whole machine runs one at a time.
     crates)
         for crate in $(members); do
@@ -160,9 +166,10 @@ run() {
     esac
 }
 
-if [ $# = 0 ]; then set -- lock format lint no_std unit doc crates product vm; fi
+if [ $# = 0 ]; then set -- lock format lint no_std unit doc crates loom fuzz product vm; fi
 scripts/packages.sh build
 case " $* " in *" product "* | *" crates "*) scripts/packages.sh --optional test bpf; scripts/prometheus.sh ;; esac
+case " $* " in *" fuzz "*) scripts/packages.sh fuzz ;; esac
 case " $* " in *" vm "*) scripts/packages.sh --optional vm ;; esac
 for name in "$@"; do run "$name"; done
 finished=1
