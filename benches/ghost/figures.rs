@@ -6,6 +6,7 @@ use std::time::Instant;
 use ghostsched_core::abi::{Abi, MessageKind, Outcome};
 use ghostsched_core::cpus::CpuSet;
 use ghostsched_core::gtid::Gtid;
+use ghostsched_core::shared::pnt;
 use ghostsched_core::shared::{Consumer, Mapping, Queue, Request, Transaction};
 use ghostsched_core::sync::{AtomicU32, AtomicU64, Ordering};
 use ghostsched_core::tasks::{Task, TaskTable};
@@ -369,5 +370,24 @@ fn iterate(times: u64) {
 }
 
 fn pnt(times: u64) {
-    let _ = times;
+    let ring = pnt::Ring::new(pnt::Kind::Single);
+    let ring = black_box(&ring);
+    let mut sum = 0;
+    for index in 0..times {
+        let task = pnt::Task {
+            gtid: Gtid::from_bits(100 + index),
+            data: index,
+            time_ns: index,
+            barrier: index as u32,
+            run_flags: 0,
+        };
+        if ring.push(&task).is_err() {
+            continue;
+        }
+        if let Some(claim) = ring.pop(1) {
+            sum += claim.task().gtid.bits() - 99;
+            claim.complete();
+        }
+    }
+    assert_eq!(black_box(sum), times * (times + 1) / 2);
 }

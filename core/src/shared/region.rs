@@ -15,6 +15,7 @@ use core::mem::{align_of, size_of, size_of_val};
 use core::ptr::NonNull;
 use core::slice;
 
+use super::pnt;
 use super::queue::Queue;
 use super::status_word::{KernelStatusWord, RegionHeader, StatusWord, StatusWords};
 use super::transaction::{CpuPage, Transaction};
@@ -54,6 +55,10 @@ unsafe impl SharedReadOnly for RegionHeader {}
 unsafe impl Shared for Transaction {}
 // SAFETY: consists of atomic integers.
 unsafe impl Shared for CpuPage {}
+// SAFETY: consists of atomic integers.
+unsafe impl Shared for pnt::Ring {}
+// SAFETY: consists of atomic integers.
+unsafe impl Shared for pnt::Path {}
 
 /// Why a view of a mapping was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
