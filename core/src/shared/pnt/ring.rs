@@ -530,7 +530,7 @@ impl Ring {
                 let found = slot.word.load(Ordering::Acquire);
                 if found as u32 == READY {
                     let order = order(slot, found, index);
-                    if first.is_none_or(|(before, ..)| order < before) {
+                    if first.is_none_or(|(before, ..)| order <= before) {
                         first = Some((order, found, index));
                     }
                 }
