@@ -17,9 +17,13 @@ packages_of() {
     vm) if [ -r tests/vm/packages ]; then sed 's/#.*//' tests/vm/packages; else echo qemu-system-x86 busybox-static debian-archive-keyring ca-certificates; fi ;;
     # kill, as a program: the tests send signals with it; bpftool lists what is loaded.
     test) echo procps bpftool ;;
+    # Two C++ compilers, valgrind, and what programs that use the library are built with.
+    cpp) echo g++ clang valgrind cmake pkg-config binutils ;;
     bench) echo linux-perf util-linux bpftool libbpf-tools bpftrace valgrind g++ libabsl-dev ;;
     fuzz) echo g++ ;;
-    *) echo "packages.sh: no group '$1': build, test, bpf, vm, bench or fuzz" >&2; exit 2 ;;
+    # pip comes with the environment, all else from the package index.
+    py) echo python3 python3-venv ;;
+    *) echo "packages.sh: no group '$1': build, test, bpf, cpp, vm, bench, fuzz or py" >&2; exit 2 ;;
     esac
 }
 

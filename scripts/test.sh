@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all tests, quick ones first, and ends with the line `N passed, N failed, N skipped`.
-#   scripts/test.sh [STEP...]   steps: lock format lint no_std unit doc crates loom fuzz product vm; default: all
+#   scripts/test.sh [STEP...]   steps: lock format lint no_std unit doc crates loom fuzz cpp py product vm; default: all
 #
 # What a step prints is kept in target/test.log and counted from there: cargo's "test result:" lines, and the lines
 # "test NAME ... ok" of steps that are scripts. A test that cannot run here prints "SKIPPED: why" to fd 2, once, and
@@ -139,6 +139,7 @@ run() {
     format) step format whole cargo fmt --all --check -- -l ;;
     lint) step lint whole cargo clippy --workspace --all-targets --quiet -- -D warnings ;;
     no_std) step no_std lines tests/no_std/run.sh ;;
+    cpp) step cpp lines tests/cpp/run.sh ;;
     unit) step unit cargo cargo test --workspace --lib --bins --examples --no-fail-fast ;;
     doc) step doc cargo cargo test --workspace --doc --no-fail-fast ;;
     # Every interleaving of the atomics' users; loom's atomics need a build of their own.
@@ -157,6 +158,7 @@ run() {
             esac
         done
         ;;
+    py) step py lines py/test.sh ;;
     product) integration product . '^([^v]|v[^m])' --test-threads=1 ;;
     vm)
         integration vm . '^vm' --test-threads=1
@@ -166,10 +168,12 @@ run() {
     esac
 }
 
-if [ $# = 0 ]; then set -- lock format lint no_std unit doc crates loom fuzz product vm; fi
+if [ $# = 0 ]; then set -- lock format lint no_std unit doc crates loom fuzz cpp py product vm; fi
 scripts/packages.sh build
 case " $* " in *" product "* | *" crates "*) scripts/packages.sh --optional test bpf; scripts/prometheus.sh ;; esac
 case " $* " in *" fuzz "*) scripts/packages.sh fuzz ;; esac
+case " $* " in *" py "*) scripts/packages.sh --optional py ;; esac
+case " $* " in *" cpp "*) scripts/packages.sh --optional cpp ;; esac
 case " $* " in *" vm "*) scripts/packages.sh --optional vm ;; esac
 for name in "$@"; do run "$name"; done
 finished=1

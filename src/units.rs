@@ -2,6 +2,8 @@
 
 use ghostsched_core::histogram::Bounds;
 
+pub use ghostsched_bpf::report::verdict::cpus;
+
 /// The units of a duration, the longest suffix first where one ends in another; in ns.
 const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
@@ -179,12 +181,6 @@ pub fn exact_ns(ns: u64) -> String {
         || format!("{ns}ns"),
         |(unit_ns, unit)| format!("{}{unit}", ns / unit_ns),
     )
-}
-
-/// Milli-CPUs as CPUs: `0.31`.
-pub fn cpus(mcpu: u64) -> String {
-    let centi = mcpu.saturating_add(5) / 10;
-    format!("{}.{:02}", centi / 100, centi % 100)
 }
 
 /// `part` of `whole` in per mille, rounded down; 0 of nothing. At most 1000 for a real part.

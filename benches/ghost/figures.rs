@@ -85,8 +85,8 @@ pub const FIGURES: &[Figure] = &[
         "dispatch_16",
         "0.5",
         DISPATCH as u64,
-        || dispatch::<32>(),
-        |n| dispatch_once::<32>(n),
+        dispatch::<32>,
+        dispatch_once::<32>,
     ),
     Figure::new(
         "dispatch_1024",
@@ -94,8 +94,8 @@ pub const FIGURES: &[Figure] = &[
         "dispatch_1024",
         "0.5",
         DISPATCH as u64,
-        || dispatch::<2048>(),
-        |n| dispatch_once::<2048>(n),
+        dispatch::<2048>,
+        dispatch_once::<2048>,
     ),
     Figure::new(
         "dispatch_16384",
@@ -103,8 +103,8 @@ pub const FIGURES: &[Figure] = &[
         "dispatch_16384",
         "0.5",
         DISPATCH as u64,
-        || dispatch::<32768>(),
-        |n| dispatch_once::<32768>(n),
+        dispatch::<32768>,
+        dispatch_once::<32768>,
     ),
     Figure::new(
         "transaction",
@@ -385,7 +385,7 @@ fn pnt(times: u64) {
             continue;
         }
         if let Some(claim) = ring.pop(1) {
-            sum += claim.task().gtid.bits() - 99;
+            sum += claim.gtid().bits() + u64::from(claim.task().barrier) - index - 99;
             claim.complete();
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`latency`] | the latency profiler: attach, snapshot, reset, change bounds |
 //! | [`snapshot`] | what a measurement hands out |
+//! | [`report`] | what every report of a snapshot shares: order, globs, verdicts |
 //! | [`trace`] | recorded traces, replayed through the same accounting |
 //! | [`cgroups`] | the cgroup tree: ids, paths, weights, quotas |
 //! | [`object`], [`mapping`] | libbpf and mmapped maps; the only unsafe code |
@@ -15,6 +16,7 @@ pub mod error;
 pub mod latency;
 pub mod mapping;
 pub mod object;
+pub mod report;
 pub mod snapshot;
 pub mod trace;
 

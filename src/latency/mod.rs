@@ -34,7 +34,6 @@ pub mod connections;
 pub mod control;
 pub mod fail_if;
 pub mod footer;
-pub mod glob;
 pub mod hist;
 pub mod http;
 pub mod hub;
@@ -48,8 +47,9 @@ pub mod report;
 pub mod serve;
 pub mod source;
 pub mod table;
-pub mod verdict;
 pub mod view;
+
+pub use ghostsched_bpf::report::{glob, verdict};
 
 use fail_if::{FailIf, bounds_with_limits};
 use glob::Glob;

@@ -1,6 +1,7 @@
 //! One PNT ring.
 
 use core::fmt;
+use core::mem;
 #[cfg(not(loom))]
 use core::mem::{offset_of, size_of};
 
@@ -453,41 +454,64 @@ impl Ring {
 
     #[inline]
     fn take(&self, state: u32, skip: u64) -> Option<Claim<'_>> {
+        let kind = self.kind.load(Ordering::Relaxed);
+        let listed = self.listed.load(Ordering::Relaxed) & !skip;
+        if (kind == Kind::Single as u32 || kind == Kind::Shared as u32) && listed == 0 {
+            // The usual case: the hint leads to the next thread.
+            let head = self.head.load(Ordering::Relaxed);
+            let (lap, index) = ((head >> ORDER) as u32, (head & MASK) as usize);
+            if self.slots[index].word.load(Ordering::Relaxed) == word(lap, READY)
+                && skip >> index & 1 == 0
+                && self.claim(index, lap, state)
+            {
+                self.head.store(head.wrapping_add(1), Ordering::Relaxed);
+                return Some(Claim {
+                    ring: self,
+                    position: head,
+                });
+            }
+        }
+        let position = self.take_slowly(state, skip)?;
+        Some(Claim { ring: self, position })
+    }
+
+    /// The position of what was claimed.
+    #[inline(never)]
+    fn take_slowly(&self, state: u32, skip: u64) -> Option<u64> {
         let kind = self.kind()?;
         let listed = self.listed.load(Ordering::Relaxed) & !skip;
         if kind == Kind::Earliest {
             return self.take_first(state, listed, |slot, _, _| slot.time_ns.load(Ordering::Relaxed));
         }
         if listed == 0
-            && let Ok(claim) = self.take_next(state, skip)
+            && let Ok(claimed) = self.take_next(state, skip)
         {
-            return claim;
+            return claimed;
         }
         self.take_oldest(state, skip)
     }
 
     /// The oldest of all slots, where the hint does not lead to it; then mends the hint.
     #[cold]
-    fn take_oldest(&self, state: u32, skip: u64) -> Option<Claim<'_>> {
+    fn take_oldest(&self, state: u32, skip: u64) -> Option<u64> {
         let base = lap_of(self.slots[0].word.load(Ordering::Relaxed));
-        let claim = self.take_first(state, !skip, |_, word, index| rank(lap_of(word), index, base));
+        let claimed = self.take_first(state, !skip, |_, word, index| rank(lap_of(word), index, base));
         self.head.store(self.find(true), Ordering::Relaxed);
-        claim
+        claimed
     }
 
     /// The usual way of a first-in-first-out ring: from `head`, one lap at most, to the first READY slot or the end. An
     /// error if the hint is more than a lap old, or nonsense.
-    #[inline]
-    fn take_next(&self, state: u32, skip: u64) -> Result<Option<Claim<'_>>, Astray> {
+    fn take_next(&self, state: u32, skip: u64) -> Result<Option<u64>, Astray> {
         let head = self.head.load(Ordering::Relaxed);
-        let (mut next, mut open, mut claim) = (head, false, None);
+        let (mut next, mut open, mut claimed) = (head, false, None);
         for step in 0..SLOTS as u64 {
             let at = head.wrapping_add(step);
             let (lap, index) = ((at >> ORDER) as u32, (at & MASK) as usize);
             let found = self.slots[index].word.load(Ordering::Relaxed);
             let ready = word(lap, READY);
             if found == ready && skip >> index & 1 == 0 {
-                claim = self.claim(index, lap, state);
+                claimed = self.claim(index, lap, state).then_some(at);
             } else if found == ready || found == word(lap, FILLING) {
                 open = true; // the hint stays here: it is or becomes READY
             } else if found == word(lap, EMPTY) {
@@ -504,19 +528,19 @@ impl Ring {
             if !open {
                 next = at.wrapping_add(1);
             }
-            if claim.is_some() {
+            if claimed.is_some() {
                 break;
             }
         }
         if next != head {
             self.head.store(next, Ordering::Relaxed);
         }
-        Ok(claim)
+        Ok(claimed)
     }
 
     /// The first by order among `slots`. A slot whose word is READY of the same lap at the look and at the
     /// compare-exchange had the same thread in between, so it was that thread's order.
-    fn take_first(&self, state: u32, slots: u64, order: impl Fn(&Slot, u64, usize) -> u64) -> Option<Claim<'_>> {
+    fn take_first(&self, state: u32, slots: u64, order: impl Fn(&Slot, u64, usize) -> u64) -> Option<u64> {
         let among = || {
             self.slots
                 .iter()
@@ -536,46 +560,41 @@ impl Ring {
                 }
             }
             let (_, found, index) = first?;
-            if let Some(claim) = self.claim(index, lap_of(found), state) {
-                return Some(claim);
+            if self.claim(index, lap_of(found), state) {
+                return Some(Ticket::new(lap_of(found), index).0);
             }
         }
         // Enough races lost: any is better than none.
         among().find_map(|(index, slot)| {
             let found = slot.word.load(Ordering::Relaxed);
-            (found as u32 == READY)
-                .then(|| self.claim(index, lap_of(found), state))
-                .flatten()
+            let claimed = found as u32 == READY && self.claim(index, lap_of(found), state);
+            claimed.then(|| Ticket::new(lap_of(found), index).0)
         })
     }
 
     /// Steps 5 and 5c: READY -> `state`.
     #[inline]
-    fn claim(&self, index: usize, lap: u32, state: u32) -> Option<Claim<'_>> {
-        let slot = &self.slots[index];
+    fn claim(&self, index: usize, lap: u32, state: u32) -> bool {
         // Acquire, see `exchange`: pairs with the release of READY in `fill` and `put_back`.
-        if !exchange(&slot.word, word(lap, READY), word(lap, state)) {
-            return None;
+        if !exchange(&self.slots[index].word, word(lap, READY), word(lap, state)) {
+            return false;
         }
         // A bit that belongs to this READY was set before it, so it is seen here.
         let bit = 1 << index;
         if self.listed.load(Ordering::Relaxed) & bit != 0 {
             self.listed.fetch_and(!bit, Ordering::Relaxed);
         }
-        Some(Claim {
-            ring: self,
-            task: slot.read(),
-            lap,
-            index,
-            open: true,
-        })
+        true
     }
 
     /// By the agent: holds what it pushed, so that no CPU takes it meanwhile.
     pub fn hold(&self, ticket: Ticket) -> Result<Claim<'_>, NotHeld> {
         let (lap, index) = ((ticket.0 >> ORDER) as u32, (ticket.0 & MASK) as usize);
-        if let Some(claim) = self.claim(index, lap, HELD) {
-            return Ok(claim);
+        if self.claim(index, lap, HELD) {
+            return Ok(Claim {
+                ring: self,
+                position: ticket.0,
+            });
         }
         let found = self.slots[index].word.load(Ordering::Relaxed);
         Err(match SlotState::of(found) {
@@ -680,39 +699,52 @@ fn exchange(word: &AtomicU64, from: u64, to: u64) -> bool {
 #[must_use = "it is put back when dropped"]
 pub struct Claim<'r> {
     ring: &'r Ring,
-    task: Task,
-    lap: u32,
-    index: usize,
-    open: bool,
+    position: u64, // lap and index
 }
 
 impl Claim<'_> {
+    #[inline]
+    fn slot(&self) -> &Slot {
+        self.ring.slot(self.position)
+    }
+
+    const fn lap(&self) -> u32 {
+        (self.position >> ORDER) as u32
+    }
+
     /// The thread.
     #[inline]
-    pub const fn task(&self) -> Task {
-        self.task
+    pub fn task(&self) -> Task {
+        self.slot().read()
+    }
+
+    /// The thread's gtid.
+    #[inline]
+    pub fn gtid(&self) -> Gtid {
+        // Relaxed: the claim has acquired it.
+        Gtid::from_bits(self.slot().gtid.load(Ordering::Relaxed))
     }
 
     /// Its push.
     pub const fn ticket(&self) -> Ticket {
-        Ticket::new(self.lap, self.index)
+        Ticket::new(self.lap(), (self.position & MASK) as usize)
     }
 
     /// It is latched (or out, if the agent held it): frees the slot.
     #[inline]
-    pub fn complete(mut self) {
-        self.open = false;
-        self.ring.slots[self.index].free(self.lap);
+    pub fn complete(self) {
+        self.slot().free(self.lap());
+        mem::forget(self);
     }
 
     /// It was refused, with a code of a transaction (`GHOST_TXN_*`): keeps it for the agent to take.
-    pub fn fail(mut self, code: i32) {
-        self.open = false;
+    pub fn fail(self, code: i32) {
         // Release: pairs with the acquire in `Failures::next`.
-        let failed = word(self.lap, code as u32 | FINAL);
-        self.ring.slots[self.index].word.store(failed, Ordering::Release);
+        let failed = word(self.lap(), code as u32 | FINAL);
+        self.slot().word.store(failed, Ordering::Release);
         // Release: pairs with the swap in `failures`.
-        self.ring.failed.fetch_or(1 << self.index, Ordering::Release);
+        self.ring.failed.fetch_or(self.ticket().bit(), Ordering::Release);
+        mem::forget(self);
     }
 
     /// READY again, and before those in the ring.
@@ -722,7 +754,7 @@ impl Claim<'_> {
 
     /// Into another ring, of which the caller is a producer; put back if that has no room.
     pub fn move_to(self, to: &Ring) -> Result<Ticket, NoPush> {
-        let ticket = to.push_any(&self.task)?;
+        let ticket = to.push_any(&self.task())?;
         self.complete();
         Ok(ticket)
     }
@@ -730,13 +762,10 @@ impl Claim<'_> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        if self.open {
-            // Release: the bit is set before READY.
-            self.ring.listed.fetch_or(1 << self.index, Ordering::Release);
-            // Release: pairs with the claim's compare-exchange; whoever wins it sees the bit.
-            let ready = word(self.lap, READY);
-            self.ring.slots[self.index].word.store(ready, Ordering::Release);
-        }
+        // Release: the bit is set before READY.
+        self.ring.listed.fetch_or(self.ticket().bit(), Ordering::Release);
+        // Release: pairs with the claim's compare-exchange; whoever wins it sees the bit.
+        self.slot().word.store(word(self.lap(), READY), Ordering::Release);
     }
 }
 

@@ -2,8 +2,6 @@
 
 use ghostsched_core::latency::Verdict;
 
-use crate::units::cpus;
-
 /// How much a verdict wants to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -47,6 +45,12 @@ pub fn word(verdict: &Verdict) -> &'static str {
         Verdict::Fine => "fine",
         Verdict::Quiet { .. } => "quiet",
     }
+}
+
+/// Milli-CPUs as CPUs: `0.31`.
+pub fn cpus(mcpu: u64) -> String {
+    let centi = mcpu.saturating_add(5) / 10;
+    format!("{}.{:02}", centi / 100, centi % 100)
 }
 
 /// The verdict as a sentence; `culprit` is the path of the group it waited behind longest.
