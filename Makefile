@@ -22,6 +22,11 @@ release: cargo
 	@scripts/packages.sh build
 	$(CARGO) build --release --locked --package ghostsched --package ghostsched-load --bins
 
+.PHONY: library
+library: cargo ## Build the C library, shared and static
+	@scripts/packages.sh build
+	$(CARGO) build --release --locked --package ghostsched-ffi
+
 .PHONY: demo
 demo: release ## Build, run a small competing workload for 10 s and say why its threads waited
 	@scripts/demo.sh
@@ -48,17 +53,38 @@ bindings: cargo ## Regenerate bpf/src/bindings.rs from include/ghostsched_bpf.h 
 	@scripts/packages.sh build bpf
 	$(CARGO) run --quiet --package xtask -- bindings
 
+.PHONY: headers
+headers: cargo ## Regenerate include/ghostsched.h from ffi-c/src and include/ghostsched_abi.h from core/src/abi
+	@scripts/packages.sh build
+	$(CARGO) run --quiet --package xtask -- abi-header
+	$(CARGO) run --quiet --package xtask -- header
+
 .PHONY: fuzz
 fuzz: cargo ## Fuzz the core for FUZZ_SECONDS (60) a target
 	@scripts/packages.sh build fuzz
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: install
-install: release ## Install the command under PREFIX (/usr/local), below DESTDIR if set
+install: install-library release ## Install command, C library and headers under PREFIX (/usr/local), below DESTDIR if set
 	install -D -m 755 $(RELEASE)/ghostsched $(DESTDIR)$(PREFIX)/bin/ghostsched
 	install -d $(DESTDIR)$(PREFIX)/share/doc/ghostsched
 	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(PREFIX)/share/doc/ghostsched
 	install -m 644 bpf/c/LICENSE $(DESTDIR)$(PREFIX)/share/doc/ghostsched/LICENSE-GPL-2.0
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+LIB = $(DESTDIR)$(PREFIX)/lib
+
+.PHONY: install-library
+install-library: library ## Install only the C library, its headers, and the pkg-config and CMake files
+	install -d $(DESTDIR)$(PREFIX)/include $(LIB)/pkgconfig $(LIB)/cmake/ghostsched
+	install -m 644 include/ghostsched.h include/ghostsched.hpp include/ghostsched_abi.h include/ghostsched_pnt.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(RELEASE)/libghostsched.a $(LIB)
+	install -m 755 $(RELEASE)/libghostsched.so $(LIB)/libghostsched.so.$(VERSION)
+	ln -sf libghostsched.so.$(VERSION) $(LIB)/libghostsched.so.0
+	ln -sf libghostsched.so.0 $(LIB)/libghostsched.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ffi-c/package/ghostsched.pc.in >$(LIB)/pkgconfig/ghostsched.pc
+	sed 's|@VERSION@|$(VERSION)|' ffi-c/package/ghostschedConfigVersion.cmake.in >$(LIB)/cmake/ghostsched/ghostschedConfigVersion.cmake
+	install -m 644 ffi-c/package/ghostschedConfig.cmake ffi-c/package/ghostschedTargets.cmake $(LIB)/cmake/ghostsched
 
 .PHONY: fmt
 fmt: cargo ## Format all Rust code

@@ -738,7 +738,7 @@ gs_pnt_inline __s32 gs_pnt_hold(struct gs_pnt_ring *ring, __u64 ticket, struct g
 /* By the agent: takes a task out. Returns the state that was found, GS_PNT_READY = it is out; see gs_pnt_hold(). */
 gs_pnt_inline __s32 gs_pnt_revoke(struct gs_pnt_ring *ring, __u64 ticket)
 {
-	struct gs_pnt_claim claim = { .lap = 0 };
+	struct gs_pnt_claim claim = { { 0, 0, 0, 0, 0 }, 0, 0, 0, 0 };
 	__s32 state = gs_pnt_hold(ring, ticket, &claim);
 
 	if (state == (__s32)GS_PNT_READY)
@@ -770,7 +770,7 @@ gs_pnt_inline __s64 gs_pnt_move_held(struct gs_pnt_ring *from, const struct gs_p
  */
 gs_pnt_inline __s32 gs_pnt_move(struct gs_pnt_ring *from, __u64 ticket, struct gs_pnt_ring *to, __s64 *moved)
 {
-	struct gs_pnt_claim claim = { .lap = 0 };
+	struct gs_pnt_claim claim = { { 0, 0, 0, 0, 0 }, 0, 0, 0, 0 };
 	__s32 state = gs_pnt_hold(from, ticket, &claim);
 
 	if (state == (__s32)GS_PNT_READY)
@@ -782,7 +782,7 @@ gs_pnt_inline __s32 gs_pnt_move(struct gs_pnt_ring *from, __u64 ticket, struct g
 gs_pnt_inline int gs_pnt_move_one(struct gs_pnt_ring *from, struct gs_pnt_ring *to, __s64 *moved)
 {
 	__s64 ticket = gs_pnt_take(from, GS_PNT_HELD, 0);
-	struct gs_pnt_claim claim = { .lap = 0 };
+	struct gs_pnt_claim claim = { { 0, 0, 0, 0, 0 }, 0, 0, 0, 0 };
 
 	if (ticket < 0)
 		return 0;

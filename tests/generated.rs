@@ -14,7 +14,24 @@ fn the_bpf_objects_are_what_clang_14_makes_of_their_sources() {
 
 #[test]
 fn the_bindings_are_what_bindgen_makes_of_the_shared_header() {
-    check(Command::new(env!("CARGO")).args(["run", "--quiet", "--package", "xtask", "--", "bindings", "--check"]));
+    check(&mut xtask("bindings"));
+}
+
+#[test]
+fn the_c_header_is_what_cbindgen_makes_of_the_c_library() {
+    check(&mut xtask("header"));
+}
+
+#[test]
+fn the_abi_header_is_what_the_table_of_the_core_says() {
+    check(&mut xtask("abi-header"));
+}
+
+/// A generator of ours, to compare.
+fn xtask(what: &str) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "xtask", "--", what, "--check"]);
+    command
 }
 
 /// Runs a generator that compares; fails with its own words.
