@@ -135,7 +135,7 @@ members() { sed -n 's/^members = \[\(.*\)\]$/\1/p' Cargo.toml | tr -d '",'; }
 
 run() {
     case $1 in
-    lock) step lock whole cargo metadata --locked --quiet --format-version 1 --no-deps ;;
+    lock) step lock whole sh -c 'cargo metadata --locked --quiet --format-version 1 --no-deps >/dev/null' ;;
     format) step format whole cargo fmt --all --check -- -l ;;
     lint) step lint whole cargo clippy --workspace --all-targets --quiet -- -D warnings ;;
     no_std) step no_std lines tests/no_std/run.sh ;;

@@ -125,6 +125,15 @@ pub const FIGURES: &[Figure] = &[
         |n| pnt(n * MANY),
     ),
     Figure::new(
+        "pnt_burst",
+        "PNT ring, 32 pushed, then 32 popped",
+        "pnt_burst",
+        "0.6",
+        MANY,
+        || timed(MANY, 31, &mut || pnt_burst(MANY)),
+        |n| pnt_burst(n * MANY),
+    ),
+    Figure::new(
         "parse_cpus",
         "CPU list, parse \"0-1\"",
         "parse_cpus",
@@ -374,20 +383,43 @@ fn pnt(times: u64) {
     let ring = black_box(&ring);
     let mut sum = 0;
     for index in 0..times {
-        let task = pnt::Task {
-            gtid: Gtid::from_bits(100 + index),
-            data: index,
-            time_ns: index,
-            barrier: index as u32,
-            run_flags: 0,
-        };
-        if ring.push(&task).is_err() {
-            continue;
-        }
-        if let Some(claim) = ring.pop(1) {
-            sum += claim.gtid().bits() + u64::from(claim.task().barrier) - index - 99;
-            claim.complete();
-        }
+        pushed(ring, index);
+        sum += popped(ring);
     }
     assert_eq!(black_box(sum), times * (times + 1) / 2);
+}
+
+fn pnt_burst(times: u64) {
+    let ring = pnt::Ring::new(pnt::Kind::Single);
+    let ring = black_box(&ring);
+    let mut sum = 0;
+    for start in (0..times).step_by(BURST) {
+        (0..BURST as u64).for_each(|index| pushed(ring, start + index));
+        (0..BURST).for_each(|_| sum += popped(ring));
+    }
+    assert_eq!(black_box(sum), times * (times + 1) / 2);
+}
+
+/// Tasks of a burst; half of a ring.
+const BURST: usize = 32;
+
+#[inline(always)]
+fn pushed(ring: &pnt::Ring, index: u64) {
+    let task = pnt::Task {
+        gtid: Gtid::from_bits(index + 1),
+        data: 0,
+        time_ns: 0,
+        barrier: 0,
+        run_flags: 0,
+    };
+    let _ = ring.push(&task);
+}
+
+/// What a popper reads: the gtid and the barrier.
+#[inline(always)]
+fn popped(ring: &pnt::Ring) -> u64 {
+    let Some(claim) = ring.pop(1) else { return 0 };
+    let read = claim.gtid().bits() + u64::from(claim.task().barrier);
+    claim.complete();
+    read
 }

@@ -68,9 +68,9 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! # Fifty rules
+//! # What a kernel expects of an agent
 //!
-//! What a kernel expects of an agent stands where it is needed: [`shared::queue`] (one consumer, gaps are legal, overflow),
+//! It stands where it is needed: [`shared::queue`] (one consumer, gaps are legal, overflow),
 //! [`shared::status_word`] (the own barrier before the queue; free the word after DEAD and DEPARTED), [`shared::transaction`]
 //! (edit only while final, own it for a group), [`wire::CommitFlags`] and [`wire::RunFlags`] (which exclude each other),
 //! [`abi::Outcome::remedy`] (what to do about a refusal), [`abi`] (pin yourself in 69, open files first since 83).
@@ -79,6 +79,9 @@
 
 #[cfg(loom)]
 extern crate std;
+
+#[cfg(not(all(target_pointer_width = "64", target_endian = "little", target_has_atomic = "64")))]
+compile_error!("ghOSt's memory is that of 64-bit little-endian machines with 64-bit atomics");
 
 pub mod abi;
 pub mod cpus;

@@ -143,6 +143,54 @@ fn abort_and_claim_exclude_each_other() {
 }
 
 #[test]
+fn of_two_who_submit_one_wins_and_what_is_claimed_stays_claimed() {
+    loom::model(|| {
+        let txn = Arc::new(Transaction::new(1));
+        let agent = |number| {
+            let txn = txn.clone();
+            thread::spawn(move || txn.submit(&Request::run(Gtid::from_raw(number), 1)).is_ok())
+        };
+        let (one, other) = (agent(1), agent(2));
+        if let Ok(claimed) = txn.claim(3) {
+            assert_eq!(
+                txn.state(),
+                TxnState::Claimed(3),
+                "an agent has taken it from the kernel"
+            );
+            claimed.finish(Outcome::Complete, 1, 1);
+        }
+        let submitted = u32::from(one.join().unwrap()) + u32::from(other.join().unwrap());
+        assert!(submitted >= 1, "somebody wins");
+    });
+}
+
+#[test]
+fn a_status_word_is_freed_once_and_taken_again_clean() {
+    loom::model(|| {
+        let word = Arc::new(KernelStatusWord::new());
+        assert!(word.allocate());
+        word.initialise(Gtid::from_raw(7), 9, 100, StatusFlags::CAN_FREE);
+        let free = || {
+            let word = word.clone();
+            thread::spawn(move || {
+                let freed = word.free();
+                if word.allocate() {
+                    word.initialise(Gtid::from_raw(8), 1, 5, StatusFlags::empty());
+                    let seen = word.as_agent_sees();
+                    assert_eq!(
+                        (seen.gtid(), seen.runtime_ns(), seen.barrier()),
+                        (Gtid::from_raw(8), 5, 1)
+                    );
+                }
+                freed
+            })
+        };
+        let (one, other) = (free(), free());
+        assert!(one.join().unwrap() != other.join().unwrap(), "freed once");
+    });
+}
+
+#[test]
 fn two_cpus_cannot_claim_one_transaction() {
     loom::model(|| {
         let txn = Arc::new(Transaction::new(1));

@@ -8,6 +8,20 @@ use core::num::ParseIntError;
 use super::Abi;
 use crate::gtid::Gtid;
 
+/// A line to write, for those who cannot allocate: `write!` any of these values into it, none is longer.
+///
+/// ```
+/// use core::fmt::Write;
+/// use ghostsched_core::abi::Abi;
+/// use ghostsched_core::abi::text::{BecomeAgent, Line};
+///
+/// let mut line = Line::new();
+/// write!(line, "{}", BecomeAgent { abi: Abi::V91, cpu: 3, queue: Some(10) })?;
+/// assert_eq!(line.as_bytes(), b"become agent 3 10");
+/// # Ok::<(), core::fmt::Error>(())
+/// ```
+pub type Line = heapless::String<64>;
+
 /// Where ghostfs is mounted.
 pub const MOUNT_POINT: &str = "/sys/fs/ghost";
 
@@ -246,6 +260,19 @@ mod tests {
         assert_eq!(create(Abi::V90, Some(100)), "create 7 90 gid=100");
         let region = Command::CreateStatusWordRegion { id: 0, node: 1 };
         assert_eq!(region.to_string(), "create sw_region 0 1");
+    }
+
+    #[test]
+    fn the_longest_text_fits_a_line() {
+        use core::fmt::Write;
+        let fits = |text: &dyn fmt::Display| write!(Line::new(), "{text}").is_ok();
+        let (abi, id, group) = (Abi::V91, u64::MAX, Some(u32::MAX));
+        assert!(fits(&CreateEnclave { abi, id, group }));
+        let (cpu, queue) = (u32::MAX, Some(u32::MAX));
+        assert!(fits(&BecomeAgent { abi, cpu, queue }));
+        let (id, node) = (u32::MAX, u32::MAX);
+        assert!(fits(&Command::CreateStatusWordRegion { id, node }));
+        assert!(fits(&i64::MIN) && fits(&Command::DisableBpfProgLoad));
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl<'m> Queue<'m> {
         }
     }
 
-    /// The agent's side, going on where the last one stopped. One at a time.
+    /// The agent's side, going on where the last one stopped. One at a time. Overflows before it are not told again: an agent
+    /// that takes over a queue compares [`overflow`](Self::overflow) with what the last one knew, or with 0.
     pub fn consumer(&self) -> Consumer<'m> {
         let tail = self.tail.load(Ordering::Relaxed);
         Consumer {
@@ -270,35 +271,35 @@ impl<'m> Consumer<'m> {
         }
     }
 
-    /// Gives every message there is to `each` and consumes it; returns how many. Messages that come meanwhile count too.
+    /// Gives each message that was there when this is called to `each` and consumes it; returns how many. What comes
+    /// meanwhile is for the next call, so that a fast kernel cannot hold an agent here.
     ///
     /// At an error those before it are consumed. This is the fast way to read a queue: where [`Lent::consume`] moves the
-    /// shared tail once a message, this moves it once for all that the kernel had written.
+    /// shared tail once a message, this moves it once for all.
     #[inline]
     pub fn drain(&mut self, mut each: impl FnMut(View<'_>)) -> Result<usize, QueueError> {
+        if let Next::Error = self.refill() {
+            return Err(self.error());
+        }
         let mut count = 0;
-        let error = loop {
-            let mut position = self.tail;
-            while position != self.head
-                && let Some((view, span)) = self.at(position)
-            {
-                position = position.wrapping_add(span);
-                if view.number != 0 {
-                    each(view);
-                    count += 1;
-                }
+        let mut position = self.tail;
+        while position != self.head
+            && let Some((view, span)) = self.at(position)
+        {
+            position = position.wrapping_add(span);
+            if view.number != 0 {
+                each(view);
+                count += 1;
             }
-            if position != self.tail {
-                self.tail = position;
-                self.publish();
-            }
-            match self.go_on() {
-                Next::There => {}
-                Next::Nothing => return Ok(count),
-                Next::Error => break self.error(),
-            }
-        };
-        Err(error)
+        }
+        if position != self.tail {
+            self.tail = position;
+            self.publish();
+        }
+        if position != self.head {
+            return Err(self.error());
+        }
+        Ok(count)
     }
 
     /// Gives up what is there, after a fault: goes on with what comes next. Returns how many slots were given up.
@@ -344,6 +345,9 @@ impl<'m> Consumer<'m> {
             return None;
         }
         let payload = rest.get(..(span as usize - 1) * SLOT_WORDS)?;
+        if first & 0xffff == 0 && !self.is_filler(position, rest.len() - payload.len()) {
+            return None;
+        }
         let view = View {
             payload,
             number: first & 0xffff,
@@ -351,6 +355,14 @@ impl<'m> Consumer<'m> {
             seqnum,
         };
         Some((view, span))
+    }
+
+    /// Whether a filler at `position`, behind which `behind` words of the ring are left, is where the kernel puts one: up to the
+    /// ring's end and not from its start. So no two follow each other, and stepping over them ends.
+    #[cold]
+    #[inline(never)]
+    fn is_filler(&self, position: u32, behind: usize) -> bool {
+        behind == 0 && position & self.queue.mask != 0
     }
 
     /// Goes on where [`here`](Self::here) saw nothing: steps over a filler, reads head anew, or finds what is wrong.

@@ -4,6 +4,10 @@
 //!
 //! The caller of [`Mapping::new`] or [`ReadOnlyMapping::new`] promises, once, that the memory is mapped for as long as the
 //! views live and that nothing writes to it but through atomics or from outside of Rust (the kernel, another process, C).
+//! Nor are the same bytes used at the same time as atomics of different sizes: a mapping is a queue, or a region of status words,
+//! or pages of CPUs, or rings. The kernel takes away the mappings of `cpu_data` and `sw_N` when the enclave is destroyed, after
+//! which touching them is SIGBUS: the caller sees to it that they are not.
+//!
 //! What the memory says is not part of the promise: every view is made of atomics, for which any bytes are valid, and
 //! every number in it is checked where it is used. A view of a read-only mapping is of a type that has no stores and only
 //! Relaxed loads, all that Rust promises for memory that must not be written.

@@ -8,7 +8,8 @@
 //!
 //! The life of a word: free (all zero) -> `ALLOCATED` -> `IN_USE`, with `RUNNABLE` and `ON_CPU` coming and going ->
 //! `CAN_FREE` (dead; with `MESSAGES_GATED`: departed) -> the agent frees it -> all zero. The kernel writes all of it.
-//! Indices are not given out again at once.
+//! Indices are not given out again at once. When the enclave is destroyed the mapping goes with it, and touching it is SIGBUS:
+//! watch the file `agent_online` of the enclave, or unmap first. A forked child does not inherit the mapping.
 //!
 //! **Orderings.** The kernel moves the barrier with a release store before it builds the message with that number, clears
 //! `ON_CPU` after the message that says why is visible, and sets `IN_USE` after barrier, gtid and runtime. The mapping is
@@ -63,6 +64,7 @@ const _: () = {
     assert!(offset_of!(StatusWord, switch_time) == STATUS_WORD.at("switch_time", I64));
     assert!(offset_of!(StatusWord, runtime) == STATUS_WORD.at("runtime", U64));
     assert!(size_of::<RegionHeader>() == STATUS_WORD_REGION_HEADER.size);
+    assert!(align_of::<RegionHeader>() == STATUS_WORD_REGION_HEADER.align);
     assert!(offset_of!(RegionHeader, version) == STATUS_WORD_REGION_HEADER.at("version", U32));
     assert!(offset_of!(RegionHeader, id) == STATUS_WORD_REGION_HEADER.at("id", U32));
     assert!(offset_of!(RegionHeader, numa_node) == STATUS_WORD_REGION_HEADER.at("numa_node", U32));
@@ -238,10 +240,13 @@ impl KernelStatusWord {
 
     /// free -> `ALLOCATED`; `false` if it was taken.
     pub fn allocate(&self) -> bool {
-        self.0
+        let allocated = StatusFlags::ALLOCATED.bits();
+        // Acquire: pairs with the Release in `free`; its zeros come before what is written now.
+        let edge = self
+            .0
             .flags
-            .compare_exchange(0, StatusFlags::ALLOCATED.bits(), Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+            .compare_exchange(0, allocated, Ordering::Acquire, Ordering::Relaxed);
+        edge.is_ok()
     }
 
     /// `ALLOCATED` -> `IN_USE` and whatever `flags` say besides: the contents first, the flag last.
@@ -283,16 +288,25 @@ impl KernelStatusWord {
         self.0.runtime.store(runtime_ns, Ordering::Relaxed);
     }
 
-    /// `CAN_FREE` -> free: all zero. `false`, and nothing done, if the word does not say `CAN_FREE`.
+    /// `CAN_FREE` -> free: all zero. `false`, and nothing done, if the word does not say `CAN_FREE`, or another was faster.
     pub fn free(&self) -> bool {
-        if !self.0.can_be_freed() {
+        let flags = self.0.flags.load(Ordering::Relaxed);
+        let allocated = StatusFlags::ALLOCATED.bits();
+        // Acquire: what is zeroed now was written before CAN_FREE. Only one takes the flag away.
+        if flags & StatusFlags::CAN_FREE.bits() == 0
+            || self
+                .0
+                .flags
+                .compare_exchange(flags, allocated, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+        {
             return false;
         }
         self.0.barrier.store(0, Ordering::Relaxed);
         self.0.gtid.store(0, Ordering::Relaxed);
         self.0.switch_time.store(0, Ordering::Relaxed);
         self.0.runtime.store(0, Ordering::Relaxed);
-        // Release: pairs with the fence in `flags()`; a word that reads as free reads as zero.
+        // Release: pairs with the fence in `flags()` and with `allocate`; a word that reads as free reads as zero.
         self.0.flags.store(0, Ordering::Release);
         true
     }

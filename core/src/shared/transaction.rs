@@ -20,6 +20,9 @@
 //! A sync group is a set of transactions that are committed all or none. Before an agent edits one it becomes its owner
 //! ([`Transaction::own`]); on success the kernel gives it back, on failure the agent does ([`Transaction::disown`]).
 //!
+//! The pages of CPUs outside the enclave are zero and look as if CPU 0 had claimed them: ask the enclave's CPU set, not the page.
+//! When the enclave is destroyed the mapping goes with it, and touching it is SIGBUS.
+//!
 //! Source: `ghost_claim_txn`, `_ghost_set_txn_state`, `ghost_sync_group` in the kernel; the same in every ABI.
 
 #[cfg(not(loom))]
@@ -187,7 +190,7 @@ impl Transaction {
         }
     }
 
-    /// Makes it what [`new`](Self::new) makes: the kernel's side, when the CPU joins an enclave.
+    /// Ended, nobody's, and for this CPU: the kernel's side, when the CPU joins an enclave. The other fields stay.
     pub fn format(&self, cpu: i32) {
         self.version.store(0, Ordering::Relaxed);
         self.cpu.store(cpu, Ordering::Relaxed);
@@ -210,19 +213,23 @@ impl Transaction {
         if !found.is_final() {
             return Err(Lost { found });
         }
-        // Relaxed: the store of READY publishes them.
+        // Relaxed: the edge to READY publishes them.
+        self.version.store(0, Ordering::Relaxed);
         self.agent_barrier.store(request.agent_barrier, Ordering::Relaxed);
         self.task_barrier.store(request.task_barrier, Ordering::Relaxed);
         let flags = u32::from(request.run_flags.bits()) | u32::from(request.commit_flags.bits()) << 16;
         self.flags.store(flags, Ordering::Relaxed);
         self.gtid.store(request.gtid.raw(), Ordering::Relaxed);
-        Ok(Open { transaction: self })
+        Ok(Open {
+            transaction: self,
+            found: found.word(),
+        })
     }
 
     /// The agent's side, 1 and 2: writes the fields and submits it.
     #[inline]
     pub fn submit(&self, request: &Request) -> Result<Submitted<'_>, Lost> {
-        self.open(request).map(Open::submit)
+        self.open(request)?.submit()
     }
 
     /// READY -> ABORTED: takes it back. Loses against the kernel's claim; then it ends soon.
@@ -231,19 +238,18 @@ impl Transaction {
         self.edge(READY, Outcome::Aborted.number())
     }
 
-    /// Spins until it has ended, at most `spins` times; how it ended, or the state it is still in. For transactions the
-    /// kernel has claimed or was called for: one that nobody commits stays READY.
-    pub fn wait(&self, spins: u32) -> Result<Outcome, TxnState> {
+    /// Spins until it has ended, at most `spins` times; how it ended, or as an error the state it is still in. For
+    /// transactions the kernel has claimed or was called for: one that nobody commits stays READY.
+    pub fn wait(&self, spins: u32) -> Result<TxnState, TxnState> {
         for _ in 0..spins {
-            if let TxnState::Ended(outcome) = self.state() {
-                return Ok(outcome);
+            let state = self.state();
+            if state.is_final() {
+                return Ok(state);
             }
             spin_hint();
         }
-        match self.state() {
-            TxnState::Ended(outcome) => Ok(outcome),
-            state => Err(state),
-        }
+        let state = self.state();
+        if state.is_final() { Ok(state) } else { Err(state) }
     }
 
     /// READY -> CPU `committer`: the kernel's side, 3. Loses against the agent's abort, or if it was never submitted.
@@ -259,8 +265,8 @@ impl Transaction {
 
     #[inline]
     fn edge(&self, from: i32, to: i32) -> Result<(), Lost> {
-        // AcqRel: Acquire pairs with the store of READY in `submit`, so that who claims sees the fields; Release lets who
-        // sees the new state see what came before it. On failure Acquire, for whoever reads the end then.
+        // AcqRel: Release hands on what came before, the fields to who claims; Acquire pairs with it, so that who claims sees
+        // them. On failure Acquire, for whoever reads the end then.
         match self
             .state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
@@ -376,21 +382,24 @@ impl CpuPage {
 }
 
 /// A transaction whose fields are written and that is not submitted. Dropped, it stays as it ended last.
+///
+/// One agent at a time edits a transaction: the CPU's own, the global one, or the owner of its sync group. If two do, one
+/// [`submit`](Self::submit) wins and the other is told; but what is submitted may then be the other's fields.
 #[derive(Debug)]
 #[must_use = "it is not submitted yet"]
 pub struct Open<'t> {
     transaction: &'t Transaction,
+    found: i32, // the final state in which it was opened
 }
 
 impl<'t> Open<'t> {
-    /// final -> READY: hands it to the kernel, which is to be called next.
+    /// final -> READY: hands it to the kernel, which is to be called next. Loses if somebody else has submitted it since.
     #[inline]
-    pub fn submit(self) -> Submitted<'t> {
-        // Release: pairs with the Acquire of the claim; who claims sees the fields.
-        self.transaction.state.store(READY, Ordering::Release);
-        Submitted {
+    pub fn submit(self) -> Result<Submitted<'t>, Lost> {
+        self.transaction.edge(self.found, READY)?;
+        Ok(Submitted {
             transaction: self.transaction,
-        }
+        })
     }
 }
 
@@ -473,7 +482,10 @@ mod tests {
         assert_eq!((txn.commit_time_ns(), txn.cpu_seqnum()), (99, 0));
         txn.submit(&request).unwrap();
         txn.claim(0).unwrap().finish(Outcome::Complete, 100, 5);
-        assert_eq!((txn.wait(0), txn.cpu_seqnum()), (Ok(Outcome::Complete), 5));
+        assert_eq!(
+            (txn.wait(0), txn.cpu_seqnum()),
+            (Ok(TxnState::Ended(Outcome::Complete)), 5)
+        );
     }
 
     #[test]
@@ -488,7 +500,7 @@ mod tests {
         txn.submit(&Request::unschedule()).unwrap();
         assert_eq!(txn.abort(), Ok(()));
         assert_eq!(txn.claim(0).unwrap_err().found, TxnState::Ended(Outcome::Aborted));
-        assert_eq!(txn.wait(3), Ok(Outcome::Aborted));
+        assert_eq!(txn.wait(3), Ok(TxnState::Ended(Outcome::Aborted)));
         txn.submit(&Request::unschedule()).unwrap();
         assert_eq!(txn.wait(3), Err(TxnState::Ready));
         assert!(txn.claim(u32::MAX).is_err() && txn.claim(READY as u32).is_err());
@@ -499,7 +511,20 @@ mod tests {
         let txn = Transaction::new(0);
         txn.state.store(-5, Ordering::Relaxed);
         assert_eq!(txn.state(), TxnState::Unknown(-5));
-        assert!(txn.open(&Request::unschedule()).is_ok());
+        assert_eq!(txn.wait(3), Ok(TxnState::Unknown(-5)));
+        assert!(txn.submit(&Request::unschedule()).is_ok());
+    }
+
+    #[test]
+    fn of_two_who_open_it_one_submits() {
+        let txn = Transaction::new(0);
+        let first = txn.open(&Request::run(Gtid::from_raw(1), 1)).unwrap();
+        let second = txn.open(&Request::run(Gtid::from_raw(2), 2)).unwrap();
+        second.submit().unwrap();
+        let claimed = txn.claim(3).unwrap();
+        let found = TxnState::Claimed(3);
+        assert_eq!(first.submit().unwrap_err(), Lost { found });
+        claimed.finish(Outcome::Complete, 1, 1);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub enum QueueFault {
         /// How many slots there are.
         slots: u32,
     },
-    /// A message that ends behind the last one or the end of the ring, or is shorter than a header.
+    /// A message that ends behind the last one or the end of the ring, or is shorter than a header; or filler elsewhere than
+    /// at the end of the ring.
     Length {
         /// The message's position, as `head` and `tail` count.
         position: u32,
@@ -56,13 +57,15 @@ impl fmt::Display for QueueFault {
 
 impl core::error::Error for QueueFault {}
 
-/// How many slots the message at `position` takes, at least 1, if it lies within what is written and within the ring.
-/// `used` is not 0 and not more than `mask + 1`.
+/// How many slots the message at `position` takes, at least 1, if it lies within what is written and within the ring. A filler
+/// lies up to the ring's end, and not from its start: so no two follow each other. `used` is not 0 and at most `mask + 1`.
 #[inline(always)]
 fn step(position: u32, used: u32, mask: u32, header: Header) -> Result<u32, QueueFault> {
     let slots = header.slots();
-    let room = used.min(mask + 1 - (position & mask));
-    if slots > room || usize::from(header.length) < HEADER_BYTES {
+    let to_end = mask + 1 - (position & mask);
+    let room = used.min(to_end);
+    let stray = header.number == 0 && (slots != to_end || position & mask == 0);
+    if slots > room || usize::from(header.length) < HEADER_BYTES || stray {
         return Err(bad_length(position, header.length, room));
     }
     Ok(slots)
@@ -152,8 +155,8 @@ impl Geometry {
             return Err(ImageError::Slots { slots: count });
         }
         let ring = start as usize;
-        let slots = ring + RING.size;
-        let need = slots + count as usize * SLOT_BYTES;
+        let slots = ring.saturating_add(RING.size);
+        let need = slots.saturating_add(count as usize * SLOT_BYTES);
         if need > have {
             return Err(ImageError::Truncated { need, have });
         }

@@ -7,7 +7,7 @@ use super::flags::{CommitFlags, RunFlags, StatusFlags};
 use super::message::DecodeError;
 use crate::abi::Outcome;
 use crate::abi::layout::{STATUS_WORD, STATUS_WORD_REGION_HEADER, TRANSACTION};
-use crate::abi::outcome::READY;
+use crate::abi::outcome::{READY, Remedy};
 use crate::gtid::Gtid;
 
 /// Where a thread's status word is (`ghost_sw_info`): which region, which word in it. 8 bytes.
@@ -131,6 +131,15 @@ impl TxnState {
     #[inline]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Ended(_) | Self::Unknown(_))
+    }
+
+    /// What an agent does about it. A final state that this library does not know is a failure of a newer kernel: look anew.
+    pub const fn remedy(self) -> Remedy {
+        match self {
+            Self::Ready | Self::Claimed(_) => Remedy::None,
+            Self::Ended(outcome) => outcome.remedy(),
+            Self::Unknown(_) => Remedy::DrainFromBarrier,
+        }
     }
 
     /// Whether it was committed.

@@ -23,27 +23,32 @@ pub struct Path {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Path>() == 24);
 
+/// No ring has this number.
+const NO_RING: u32 = u32::MAX;
+
 impl Path {
     /// No rings.
     pub fn new() -> Self {
         Self {
             count: AtomicU32::new(0),
-            ring: core::array::from_fn(|_| AtomicU32::new(0)),
+            ring: core::array::from_fn(|_| AtomicU32::new(NO_RING)),
             _reserved: AtomicU32::new(0),
         }
     }
 
     fn set(&self, rings: &[u32]) {
-        // Relaxed: each ring is one of those there are, so that any mixture of old and new is a path.
-        for (to, &ring) in self.ring.iter().zip(rings) {
+        let rings_and_none = rings.iter().copied().chain(core::iter::repeat(NO_RING));
+        for (to, ring) in self.ring.iter().zip(rings_and_none) {
             to.store(ring, Ordering::Relaxed);
         }
-        self.count.store(rings.len() as u32, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `rings`; who sees this count sees these rings, or newer ones.
+        self.count.store(rings.len() as u32, Ordering::Release);
     }
 
     /// What it says, whatever that is: at most [`LEVELS`] numbers.
     fn rings(&self) -> impl Iterator<Item = u32> {
-        let count = self.count.load(Ordering::Relaxed) as usize;
+        // Acquire: pairs with the Release in `set`.
+        let count = self.count.load(Ordering::Acquire) as usize;
         self.ring.iter().take(count).map(|ring| ring.load(Ordering::Relaxed))
     }
 }
@@ -121,7 +126,8 @@ impl<'m> Hierarchy<'m> {
         self.rings
     }
 
-    /// Lets a CPU look through these rings, in this order.
+    /// Lets a CPU look through these rings, in this order. One that looks meanwhile may see rings of the old path and of the
+    /// new one: where that matters, such as for pinned threads, set paths before threads are pushed.
     pub fn set_path(&self, cpu: u32, rings: &[u32]) -> Result<(), PathError> {
         let Some(path) = self.paths.get(cpu as usize) else {
             return Err(PathError::NoCpu {
@@ -154,7 +160,7 @@ impl<'m> Hierarchy<'m> {
 
     /// Pushes into the nearest ring of a CPU's path from `level` on that has room; which ring, and the push.
     pub fn push(&self, cpu: u32, level: usize, task: &Task) -> Result<(u32, Ticket), NoPush> {
-        let mut answer = Err(NoPush::Full);
+        let mut answer = Err(NoPush::NoRing);
         for (number, ring) in self.path(cpu).skip(level) {
             match ring.push_any(task) {
                 Ok(ticket) => return Ok((number, ticket)),
@@ -312,7 +318,7 @@ mod tests {
         // Whatever somebody writes into the memory:
         paths[0].count.store(u32::MAX, Ordering::Relaxed);
         paths[0].ring[1].store(77, Ordering::Relaxed);
-        assert_eq!(hierarchy.path(0).count(), 3);
+        assert_eq!(hierarchy.path(0).count(), 0);
         assert!(hierarchy.pop(0).is_none());
     }
 }

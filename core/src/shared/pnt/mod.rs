@@ -11,7 +11,7 @@
 //! and are tested against each other on it. It is no kernel ABI: the two halves of one agent agree on it.
 //!
 //! A ring has 64 slots of 64 bytes. The word of a slot, `lap << 32 | state`, is the only arbiter of who may touch it. The
-//! lap counts how often the slot has been freed, so that a [`Ticket`] (lap and slot) names one push for ever: a late revoke
+//! lap counts how often the slot has been freed, so that a [`Ticket`] (lap and slot) names one push: a late revoke
 //! cannot hit another thread's slot, and a success needs no reaping. One slot's walk, and who writes each step:
 //!
 //! | step | word | who |
@@ -28,7 +28,8 @@
 //! | or 5c | `HELD`, lap | the agent, by compare-exchange: it revokes or moves the thread ([`Ring::hold`]). Exclusive |
 //! | 6c | `EMPTY`, lap + 1 | the agent, release: revoked, or `READY` in another ring by now; else 6b |
 //!
-//! `head` and `tail` are hints: every one is checked against the words, and any value does no harm but steps. `listed` has a
+//! `head` and `tail` are hints, checked against the words. A stale one costs steps; nonsense from outside can hide threads for up
+//! to a lap, but neither lets one run twice nor leads out of the ring. `listed` has a
 //! bit for each READY slot that a pop must find whatever `head` says: those put back, and in a ring of kind
 //! [`Earliest`](Kind::Earliest) all. A pop that answers "none" has seen each slot without a READY thread, or lost it to
 //! another, while it looked: a CPU does not idle beside a thread it could have run.

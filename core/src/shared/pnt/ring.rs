@@ -96,7 +96,8 @@ pub struct Task {
     pub run_flags: u32,
 }
 
-/// Names one push for ever: which lap of which slot of a ring.
+/// Names one push: which lap of which slot of a ring. Another push has the same only after 2^32 laps, or after the ring was
+/// formatted anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(u64);
 
@@ -126,6 +127,8 @@ impl Ticket {
 pub enum NoPush {
     /// There is no room: threads wait in it, or failures that were not taken.
     Full,
+    /// The CPU has no path, or none as long as that; see [`Hierarchy::push`](super::Hierarchy::push).
+    NoRing,
     /// The ring is of another kind, so that this push could break it.
     WrongKind {
         /// The ring's kind, as a number; 0 before it was formatted.
@@ -137,6 +140,7 @@ impl fmt::Display for NoPush {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the ring is full"),
+            Self::NoRing => f.write_str("the cpu has no ring at that level: set its path"),
             Self::WrongKind { kind: 0 } => f.write_str("the ring has not been formatted"),
             Self::WrongKind { kind } => {
                 write!(
@@ -293,7 +297,7 @@ impl Ring {
         for hint in [&self.head, &self.listed, &self.tail, &self.failed] {
             hint.store(0, Ordering::Relaxed);
         }
-        self.kind.store(kind as u32, Ordering::Release);
+        self.kind.store(kind as u32, Ordering::Relaxed); // nobody else looks yet
     }
 
     /// Its kind; `None` if it has not been formatted, or somebody wrote nonsense.
