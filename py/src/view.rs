@@ -3,8 +3,9 @@
 //! # Safety
 //!
 //! A [`Buffer`] holds the numpy array it was made from, which holds the object the bytes belong to. As long as that object
-//! has lent its memory it neither moves nor frees it: `mmap.close`, `bytearray.append` and `ndarray.resize` fail. What the
-//! bytes say may change at any time, by the kernel or by Python code in another thread, so they are seen only as atomics,
+//! has lent its memory it neither moves nor frees it: `mmap.close`, `bytearray.append` and `ndarray.resize` fail. The one way
+//! around that is numpy's `resize(refcheck=False)`, which breaks every view of that array, numpy's own too, and whose caller
+//! vouches that there is none; and a mapping whose file shrinks, or whose enclave is destroyed, is SIGBUS. What the bytes say may change at any time, by the kernel or by Python code in another thread, so they are seen only as atomics,
 //! for which any bytes are valid, and only loaded, Relaxed, which Rust promises for memory that must not be written too.
 #![allow(unsafe_code)]
 

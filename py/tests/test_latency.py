@@ -333,3 +333,26 @@ def test_ctrl_c_ends_a_wait(live: Any) -> None:
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline().startswith("stopped ")
     assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"interval": "1"},
+        {"interval": 0},
+        {"interval": 1e300},
+        {"count": "3"},
+        {"count": -1},
+        {"count": 1.5},
+        {"level": -1},
+        {"max_groups": 0},
+        {"max_groups": -3},
+        {"max_memory": -1},
+        {"bounds": []},
+        {"bounds": [-1]},
+        {"bounds": [2**70]},
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_named(arguments):
+    with pytest.raises(ghostsched.InputError, match="give|whole numbers"):
+        ghostsched.latency(**arguments)

@@ -1,8 +1,9 @@
 """Why threads wait for a CPU, and what ghOSt kernels write, as numpy arrays.
 
 >>> import ghostsched
->>> for snapshot in ghostsched.latency(interval=1.0, count=3):  # doctest: +SKIP
-...     print(snapshot)
+>>> with ghostsched.latency(interval=1.0, count=3) as profiler:  # doctest: +SKIP
+...     for snapshot in profiler:
+...         print(snapshot)
 
 | name | what it is |
 |---|---|

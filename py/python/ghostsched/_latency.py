@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -290,8 +290,16 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self._columns["cgroup"])
 
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __contains__(self, cgroup: object) -> bool:
+        return any(row.cgroup == cgroup for row in self.rows)
+
     def __getitem__(self, cgroup: str) -> Row:
         """The row of a cgroup, by its path. Raises KeyError if it is not among the rows."""
+        if not isinstance(cgroup, str):
+            raise TypeError(f"a snapshot is asked by a cgroup's path, not {cgroup!r}; its rows are in .rows")
         for row in self.rows:
             if row.cgroup == cgroup:
                 return row
@@ -400,9 +408,25 @@ def _bounds(bounds: Optional[Iterable[int]]) -> Optional[List[int]]:
     if bounds is None:
         return None
     try:
-        return [bound.__index__() for bound in bounds]
+        numbers = [bound.__index__() for bound in bounds]
     except (AttributeError, TypeError):
         raise InputError("bounds are whole numbers of ns, such as [1_000_000, 10_000_000]") from None
+    if any(not 0 <= number < 1 << 63 for number in numbers):
+        raise InputError("bounds are whole numbers of ns above 0 and below 2**63, such as [1_000_000, 10_000_000]")
+    return numbers
+
+
+def _whole(name: str, value: Optional[int], least: int) -> Optional[int]:
+    """An argument that is a whole number, at least `least`, or None."""
+    if value is None:
+        return None
+    try:
+        number = value.__index__()
+    except AttributeError:
+        number = -1
+    if not least <= number < 1 << 32:
+        raise InputError(f"{name}={value!r}: give a whole number from {least} to {(1 << 32) - 1}")
+    return number
 
 
 class Profiler:
@@ -425,19 +449,23 @@ class Profiler:
         max_groups: Optional[int] = None,
         max_memory: Optional[int] = None,
     ) -> None:
-        if not 0 < interval < float("inf"):
-            raise InputError(f"an interval of {interval} s: give seconds above 0, such as 1.0")
-        self._interval = interval
-        self._left = count
+        try:
+            seconds = float(interval)
+        except (TypeError, ValueError):
+            seconds = 0.0
+        if isinstance(interval, str) or not 0 < seconds <= 1e9:
+            raise InputError(f"an interval of {interval!r}: give seconds above 0, such as 1.0")
+        self._interval = seconds
+        self._left = _whole("count", count, 0)
         self._native = _native.NativeProfiler(
             bounds=_bounds(bounds),
             method=method,
             cgroup=cgroup,
-            level=level,
-            max_groups=max_groups,
-            max_memory=max_memory,
+            level=_whole("level", level, 0) or 0,
+            max_groups=_whole("max_groups", max_groups, 1),
+            max_memory=_whole("max_memory", max_memory, 1),
         )
-        self._next = time.monotonic() + interval
+        self._next = time.monotonic() + seconds
 
     @property
     def method(self) -> str:
@@ -542,4 +570,4 @@ def replay(
 
     `bounds`, `cgroup` and `level` as in `latency`. Raises `InputError` if the file is no trace.
     """
-    return Snapshot(_native.replay(path, bounds=_bounds(bounds), cgroup=cgroup, level=level))
+    return Snapshot(_native.replay(path, bounds=_bounds(bounds), cgroup=cgroup, level=_whole("level", level, 0) or 0))
