@@ -4,12 +4,15 @@
 //!
 //! Nothing here makes a reference to the mapped memory as plain data: every read and write is one atomic access of an
 //! aligned word inside the mapping, Relaxed, since the writer is BPF code that orders nothing for us; what is read is
-//! trusted for nothing (no lengths, no indices unchecked by the caller).
+//! trusted for nothing (no lengths, no indices unchecked by the caller). [`Mapping::shared`] lends the memory to the core,
+//! whose views are made of atomics too.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use ghostsched_core::shared;
 
 use crate::Error;
 
@@ -68,6 +71,16 @@ impl Mapping {
     /// How many elements.
     pub fn elements(&self) -> usize {
         self.elements
+    }
+
+    /// The elements, one after the other, for the core's views; `None` of a read-only mapping.
+    pub fn shared(&self) -> Option<shared::Mapping<'_>> {
+        if !self.writable {
+            return None;
+        }
+        // SAFETY: `elements * stride <= bytes` are mapped for reading and writing until `self` is dropped, which the view
+        // borrows; all other use in this program is by atomics (see the head).
+        unsafe { shared::Mapping::new(self.base.as_ptr(), self.elements * self.stride) }
     }
 
     /// The address of an aligned word of `size` bytes, if it lies inside an element.

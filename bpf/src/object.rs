@@ -275,7 +275,7 @@ pub struct RunStats {
     pub skipped: u64,
 }
 
-impl Program<'_> {
+impl<'o> Program<'o> {
     /// Whether the object's load also loads it. Before loading.
     pub fn set_autoload(&self, load: bool) -> Result<(), Error> {
         // SAFETY: a program of a live object.
@@ -292,11 +292,24 @@ impl Program<'_> {
             .ok_or_else(|| refusal(last_errno(), "attach a BPF program"))
     }
 
+    /// The file descriptor. After loading.
+    pub fn fd(&self) -> Result<BorrowedFd<'o>, Error> {
+        // SAFETY: a program of a live object.
+        let fd = check(unsafe { sys::bpf_program__fd(self.raw.as_ptr()) }, || {
+            "use a program that is not loaded".into()
+        })?;
+        // SAFETY: libbpf keeps the descriptor open until the object is closed, and the object is borrowed for 'o.
+        Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+    }
+
+    /// What runs it by hand, from any thread. After loading.
+    pub fn runner(&self) -> Result<Runner<'o>, Error> {
+        self.fd().map(Runner)
+    }
+
     /// Its run statistics.
     pub fn run_stats(&self) -> Result<RunStats, Error> {
-        // SAFETY: a program of a live object.
-        let fd = unsafe { sys::bpf_program__fd(self.raw.as_ptr()) };
-        check(fd, || "use a program that is not loaded".into())?;
+        let fd = self.fd()?.as_raw_fd();
         // SAFETY: all-zero is a valid value of this plain C struct.
         let mut info: sys::bpf_prog_info = unsafe { std::mem::zeroed() };
         let mut len = size_of::<sys::bpf_prog_info>() as u32;
@@ -308,6 +321,27 @@ impl Program<'_> {
             runs: info.run_cnt,
             skipped: info.recursion_misses,
         })
+    }
+}
+
+/// Runs a loaded program that nothing is attached to, for tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Runner<'o>(BorrowedFd<'o>);
+
+impl Runner<'_> {
+    /// Runs a raw-tracepoint program once, here and now, with these words in place of the tracepoint's arguments: as many as it
+    /// reads or more, at most 12. Returns its answer.
+    pub fn test_run(&self, arguments: &[u64]) -> Result<u32, Error> {
+        // SAFETY: all-zero is a valid value of this plain C struct; `sz` tells libbpf its size.
+        let mut options: sys::bpf_test_run_opts = unsafe { std::mem::zeroed() };
+        options.sz = size_of::<sys::bpf_test_run_opts>() as _;
+        options.ctx_in = arguments.as_ptr().cast();
+        options.ctx_size_in = size_of_val(arguments) as u32;
+        // SAFETY: an open descriptor; the arguments are readable for the call, and no memory for output is given, so that
+        // only `options`, writable for its `sz`, is written to.
+        let answer = unsafe { sys::bpf_prog_test_run_opts(self.0.as_raw_fd(), &mut options) };
+        check(answer, || "run a BPF program by hand".into())?;
+        Ok(options.retval)
     }
 }
 

@@ -32,8 +32,7 @@ pub struct Slot {
     gtid: AtomicU64,
     data: AtomicU64,
     time_ns: AtomicU64,
-    barrier: AtomicU32,
-    run_flags: AtomicU32,
+    barrier_and_flags: AtomicU64, // barrier: u32, run_flags: u32; in one, since each store delays the claim that follows
     #[cfg(not(loom))]
     _reserved: [AtomicU64; 3],
 }
@@ -60,7 +59,7 @@ pub struct Ring {
 const _: () = {
     assert!(size_of::<Slot>() == 64);
     assert!(offset_of!(Slot, gtid) == 8 && offset_of!(Slot, data) == 16 && offset_of!(Slot, time_ns) == 24);
-    assert!(offset_of!(Slot, barrier) == 32 && offset_of!(Slot, run_flags) == 36);
+    assert!(offset_of!(Slot, barrier_and_flags) == 32);
     assert!(size_of::<Ring>() == 192 + 64 * SLOTS);
     assert!(offset_of!(Ring, head) == 64 && offset_of!(Ring, listed) == 72);
     assert!(offset_of!(Ring, tail) == 128 && offset_of!(Ring, failed) == 136 && offset_of!(Ring, slots) == 192);
@@ -245,8 +244,7 @@ impl Slot {
             gtid: AtomicU64::new(0),
             data: AtomicU64::new(0),
             time_ns: AtomicU64::new(0),
-            barrier: AtomicU32::new(0),
-            run_flags: AtomicU32::new(0),
+            barrier_and_flags: AtomicU64::new(0),
             #[cfg(not(loom))]
             _reserved: core::array::from_fn(|_| AtomicU64::new(0)),
         }
@@ -254,12 +252,13 @@ impl Slot {
 
     // Relaxed: by who has claimed the slot, or checked by reading the word again.
     fn read(&self) -> Task {
+        let barrier_and_flags = self.barrier_and_flags.load(Ordering::Relaxed);
         Task {
             gtid: Gtid::from_bits(self.gtid.load(Ordering::Relaxed)),
             data: self.data.load(Ordering::Relaxed),
             time_ns: self.time_ns.load(Ordering::Relaxed),
-            barrier: self.barrier.load(Ordering::Relaxed),
-            run_flags: self.run_flags.load(Ordering::Relaxed),
+            barrier: barrier_and_flags as u32,
+            run_flags: (barrier_and_flags >> 32) as u32,
         }
     }
 
@@ -431,8 +430,8 @@ impl Ring {
         slot.gtid.store(task.gtid.bits(), Ordering::Relaxed);
         slot.data.store(task.data, Ordering::Relaxed);
         slot.time_ns.store(task.time_ns, Ordering::Relaxed);
-        slot.barrier.store(task.barrier, Ordering::Relaxed);
-        slot.run_flags.store(task.run_flags, Ordering::Relaxed);
+        let barrier_and_flags = u64::from(task.barrier) | u64::from(task.run_flags) << 32;
+        slot.barrier_and_flags.store(barrier_and_flags, Ordering::Relaxed);
         if list != 0 {
             // Release: the bit is set before READY.
             self.listed.fetch_or(list, Ordering::Release);
