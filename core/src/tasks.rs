@@ -55,7 +55,7 @@ impl<T> Task<T> {
     /// Takes the sequence number of a message if it is after the last one, by at most `i32::MAX`, around 2^32.
     ///
     /// It may be any number of steps after: the kernel counts events for which it sends no message.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self, seqnum: u32) -> Result<(), Stale> {
         let last = self.seqnum;
         if seqnum.wrapping_sub(last).cast_signed() <= 0 {
@@ -244,7 +244,7 @@ impl<T: Default, S: AsRef<[Task<T>]> + AsMut<[Task<T>]>> TaskTable<T, S> {
     }
 
     /// The task, if it is in the table, to change its state.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, gtid: Gtid) -> Option<&mut Task<T>> {
         let slots = self.slots.as_mut();
         match find(slots, gtid) {
@@ -255,7 +255,7 @@ impl<T: Default, S: AsRef<[Task<T>]> + AsMut<[Task<T>]>> TaskTable<T, S> {
 
     /// The task that a message is for, its sequence number advanced: [`get_mut`](Self::get_mut), then
     /// [`Task::advance`].
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, gtid: Gtid, seqnum: u32) -> Result<&mut Task<T>, ApplyError> {
         let task = self.get_mut(gtid).ok_or(ApplyError::Unknown { gtid })?;
         task.advance(seqnum)?;
@@ -303,7 +303,7 @@ enum Find {
 }
 
 /// `slots` is a power of two in length, and a group of them has room. Finds no task for [`Gtid::NULL`].
-#[inline]
+#[inline(always)]
 fn find<T>(slots: &[Task<T>], gtid: Gtid) -> Find {
     let gtid = gtid.bits();
     let (groups, _) = slots.as_chunks::<GROUP>();
@@ -369,7 +369,7 @@ fn find_mover<T>(slots: &[Task<T>], group: usize) -> Option<usize> {
 /// A gtid is a sequence number below a pid, and both often grow by equal steps. Multiplied once, equal steps stay
 /// equal steps, and some of them crowd a part of the table (with 1,024 tasks of consecutive pids, 46 slots a search
 /// were seen). Twice with a shift between, gtids are spread as if by chance.
-#[inline]
+#[inline(always)]
 fn home(gtid: u64) -> usize {
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 divided by the golden ratio, odd
     let once = (gtid ^ gtid >> 32).wrapping_mul(SPREAD);

@@ -201,7 +201,7 @@ impl Abi {
     }
 
     /// What a message number means in this ABI; `None` if nothing yet: a newer kernel may send it.
-    #[inline]
+    #[inline(always)]
     pub const fn kind(self, number: u16) -> Option<MessageKind> {
         let kind = match number {
             0 => MessageKind::Nop,

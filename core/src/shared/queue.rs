@@ -394,7 +394,8 @@ impl<'m> Consumer<'m> {
         };
     }
 
-    /// Reads head anew.
+    /// Reads head anew. Not inlined: it is called once a drain, and the loop there keeps the registers.
+    #[inline(never)]
     fn refill(&mut self) -> Next {
         // Acquire: pairs with smp_wmb() in _produce() before head moves; what is before head can be read.
         let head = self.queue.head.load(Ordering::Acquire);
