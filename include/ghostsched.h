@@ -185,6 +185,10 @@ enum gs_status
     GS_ERR_NO_TASK = -22,
     // A system call failed, and errno says why. Of ghostsched.hpp only.
     GS_ERR_SYSTEM = -23,
+    // The PNT ring has no free slot. Of ghostsched.hpp only.
+    GS_ERR_RING_FULL = -24,
+    // The PNT ring is of a kind that takes nothing this way, or was not initialised. Of ghostsched.hpp only.
+    GS_ERR_RING_KIND = -25,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -476,7 +480,8 @@ bool gs_message_is_cpu(uint16_t number);
 gs_status gs_message_decode(uint32_t version, const uint8_t *bytes, size_t len, struct gs_message *message);
 
 // Writes a message as a kernel of its ABI would, padding zeroed. `need`, which may be NULL, is its length in bytes. Of a
-// message that is not known it writes the bytes that it keeps. GS_ERR_NO_ROOM, GS_ERR_ABI.
+// message that is not known (GS_HAS_UNKNOWN) it writes the bytes that were kept; GS_ERR_TOO_LONG if it had more of them.
+// GS_ERR_NOT_IN_ABI if the ABI has no such type and the message does not say so. GS_ERR_NO_ROOM, GS_ERR_ABI.
 gs_status gs_message_encode(const struct gs_message *message,
                             uint8_t *bytes,
                             size_t len,
@@ -516,6 +521,20 @@ gs_status gs_queue_drain(struct gs_queue *queue,
                          size_t max,
                          size_t *count);
 
+// Shows up to `max` messages, which all stay in the queue until gs_queue_consume_read; the next call shows the same again.
+// `count` says how many, also after an error, which concerns the message behind them: see gs_queue_peek. GS_NONE if there
+// was none. GS_ERR_OVERFLOW is said once, also if not all of them are consumed.
+gs_status gs_queue_read(struct gs_queue *queue,
+                        struct gs_message *messages,
+                        size_t max,
+                        size_t *count);
+
+// Consumes the first `n` of the messages that gs_queue_read showed and that are not consumed. GS_ERR_NOT_PEEKED, and nothing
+// is, if it did not show so many, or gs_queue_consume, gs_queue_drain or gs_queue_resync was called since. After
+// GS_ERR_TOO_SHORT and all of them gs_queue_consume skips the message behind them.
+gs_status gs_queue_consume_read(struct gs_queue *queue,
+                                size_t n);
+
 // Gives up what is in the queue, after a fault, and goes on with what comes next. `given_up`, which may be NULL, is how many
 // slots that were.
 gs_status gs_queue_resync(struct gs_queue *queue,
@@ -532,6 +551,10 @@ uint32_t gs_queue_slots(const struct gs_queue *queue);
 
 // Makes `words` the region whose mapping of `len` bytes, which may be read-only, is at `base`. The view keeps the mapping.
 // GS_ERR_TOO_SMALL, GS_ERR_LAYOUT.
+//
+// When the enclave is destroyed the kernel takes the pages of its regions away, and touching them, also by a call of this
+// library, is SIGBUS; queues stay. So watch `agent_online` (poll, POLLPRI), stop using the view when the enclave goes, and
+// unmap the region before you destroy an enclave yourself.
 gs_status gs_status_words_init(struct gs_status_words *words,
                                const uint8_t *base,
                                size_t len);
@@ -589,6 +612,10 @@ gs_status gs_tasks_list(const struct gs_tasks *tasks,
                         size_t *count);
 
 // Makes `transactions` those of the file `cpu_data`, whose mapping of `len` bytes is at `base`. The view keeps the mapping.
+//
+// When the enclave is destroyed the kernel takes the pages of `cpu_data` away, and touching them, also by a call of this
+// library, is SIGBUS; queues stay. So watch `agent_online` (poll, POLLPRI), stop using the view when the enclave goes, and
+// unmap the file before you destroy an enclave yourself.
 gs_status gs_transactions_init(struct gs_transactions *transactions,
                                uint8_t *base,
                                size_t len);
@@ -650,7 +677,8 @@ bool gs_txn_state_is_final(int32_t state);
 // Whether a state says that the transaction was committed.
 bool gs_txn_state_is_committed(int32_t state);
 
-// What an agent does about a state: GS_REMEDY_*. Of a transaction that has not ended GS_REMEDY_NONE.
+// What an agent does about a state: GS_REMEDY_*. Of a transaction that has not ended GS_REMEDY_NONE; of an end that this
+// library does not know, which a newer kernel may write, GS_REMEDY_DRAIN_FROM_BARRIER.
 int32_t gs_txn_state_remedy(int32_t state);
 
 // A state for people: "READY", "claimed by cpu 3", "TARGET_STALE".

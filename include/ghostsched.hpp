@@ -3,8 +3,8 @@
  * and without run-time type information.
  *
  * What can fail returns a Status, or a Result that has a value or a Status. A class that releases something (Mapping) or must
- * have one user (Queue) can be moved and not copied; the others are plain values. Memory behind a Queue, StatusWords or
- * Transactions has to stay mapped while they are used.
+ * have one user (Queue, PntRing::Claim) can be moved and not copied; the others are plain values. Memory behind a Queue,
+ * StatusWords or Transactions has to stay mapped while they are used, and be there: see Mapping.
  */
 #ifndef GHOSTSCHED_HPP
 #define GHOSTSCHED_HPP
@@ -66,7 +66,8 @@ public:
 
 	const T &operator*() const & noexcept { return value_; }
 	T &operator*() & noexcept { return value_; }
-	T &&operator*() && noexcept { return std::move(value_); }
+	/* By value, so that nothing points into a Result that is gone: `for (auto cpu : *CpuSet::parse_list(text))`. */
+	T operator*() && noexcept { return std::move(value_); }
 	const T *operator->() const noexcept { return &value_; }
 	T *operator->() noexcept { return &value_; }
 	T value_or(T otherwise) && noexcept { return ok() ? std::move(value_) : std::move(otherwise); }
@@ -81,7 +82,9 @@ template <std::size_t N> class Text {
 public:
 	Text() noexcept { text_[0] = '\0'; }
 	/* Filled by a function of ghostsched.h that writes a text. */
-	template <typename Write> explicit Text(Write &&write) noexcept : Text()
+	template <typename Write,
+		  typename = std::enable_if_t<std::is_invocable_r_v<gs_status, Write &, char *, std::size_t, std::size_t *>>>
+	explicit Text(Write &&write) noexcept : Text()
 	{
 		std::size_t need = 0;
 		status_ = write(text_.data(), N, &need);
@@ -266,7 +269,14 @@ private:
 	gs_message raw_;
 };
 
-/* Memory that is mapped, and unmapped when this goes. */
+/*
+ * Memory that is mapped, and unmapped when this goes.
+ *
+ * When an enclave is destroyed, by its watchdog or by hand, the kernel takes the pages of `cpu_data` and of the regions of
+ * status words away: touching them afterwards, by whatever class here, is SIGBUS. Mappings of queues survive. So watch
+ * `agent_online` (poll, POLLPRI) and use neither StatusWords nor Transactions once the enclave goes; who destroys an enclave
+ * unmaps them first.
+ */
 class Mapping {
 public:
 	Mapping() noexcept = default;
@@ -352,7 +362,7 @@ public:
 	}
 	/* Gives back the message that was lent. */
 	Status consume() noexcept { return gs_queue_consume(&raw_); }
-	/* Takes all there is: `for (const Message &message : drain)`, and then look at its status(). */
+	/* Takes what there is: `for (const Message &message : drain)`, and then look at its status(). */
 	inline Drain drain() noexcept;
 	/* Gives up what is there, after GS_ERR_QUEUE. */
 	Status resync() noexcept { return gs_queue_resync(&raw_, nullptr); }
@@ -367,8 +377,14 @@ private:
 };
 
 /*
- * The messages of a queue, taken in batches as they are looked at. A batch is consumed when it is taken: what was not looked
- * at is lost with the Drain, so look at all of it.
+ * The messages of a queue, read in batches and consumed when they have been looked at: each message is handed out when the
+ * loop gets its `const Message &`, and what was not handed out stays in the queue when the loop is left by break or return.
+ * The message that the loop was looking at then counts as handed out, so it is consumed. A second loop over the same Drain
+ * goes on behind it.
+ *
+ * What was handed out is consumed with the batch, by stop(), or when the Drain goes. Until then the queue is the Drain's: it
+ * is not moved, and not consumed from otherwise. After the loop stop() gives it back early. A message lives as long as the
+ * loop's body; copy what you keep.
  */
 class [[nodiscard]] Drain {
 public:
@@ -380,7 +396,7 @@ public:
 		using pointer = const Message *;
 		using reference = const Message &;
 
-		reference operator*() const noexcept { return drain_->messages_[drain_->next_]; }
+		reference operator*() const noexcept { return drain_->hand_out(); }
 		pointer operator->() const noexcept { return &**this; }
 		Iterator &operator++() noexcept
 		{
@@ -398,30 +414,61 @@ public:
 	};
 
 	explicit Drain(Queue &queue) noexcept : queue_(&queue) {}
+	/* Neither copied nor moved: each message is consumed once. */
+	Drain(const Drain &) = delete;
+	Drain &operator=(const Drain &) = delete;
+	~Drain() { (void)stop(); }
 
-	Iterator begin() noexcept { return Iterator(next_ < count_ || fill() ? this : nullptr); }
+	Iterator begin() noexcept
+	{
+		if (is_handed_out_)
+			return Iterator(advance() ? this : nullptr);
+		return Iterator(next_ < count_ || fill() ? this : nullptr);
+	}
 	Iterator end() noexcept { return Iterator(nullptr); }
-	/* Why it ended: GS_NONE when the queue was empty, or an error. */
+	/* Why it ended: GS_NONE when the queue was empty, or an error. After break GS_OK, or an error behind what was read. */
 	Status status() const noexcept { return status_; }
+	/* Consumes what was handed out; the rest stays in the queue, which can be used otherwise from now on. */
+	Status stop() noexcept
+	{
+		const std::size_t seen = next_ + (is_handed_out_ ? 1 : 0);
+		next_ = count_ = 0;
+		is_handed_out_ = false;
+		return seen > 0 ? Status(gs_queue_consume_read(&queue_->raw_, seen)) : Status();
+	}
 
 private:
 	static constexpr std::size_t BATCH = 32;
 
 	bool fill() noexcept
 	{
-		next_ = count_ = 0;
+		const Status consumed = stop();
 		if (status_.is_error())
 			return false;
+		if (consumed.is_error()) {
+			status_ = consumed;
+			return false;
+		}
 		// A Message is a gs_message and nothing else.
 		static_assert(sizeof(Message) == sizeof(gs_message) && std::is_standard_layout_v<Message>);
-		status_ = gs_queue_drain(&queue_->raw_, &messages_[0].raw(), BATCH, &count_);
+		status_ = gs_queue_read(&queue_->raw_, &messages_[0].raw(), BATCH, &count_);
 		return count_ > 0;
 	}
-	bool advance() noexcept { return ++next_ < count_ || fill(); }
+	const Message &hand_out() noexcept
+	{
+		is_handed_out_ = true;
+		return messages_[next_];
+	}
+	bool advance() noexcept
+	{
+		is_handed_out_ = false;
+		return ++next_ < count_ || fill();
+	}
 
 	Queue *queue_;
-	std::size_t next_ = 0;
+	std::size_t next_ = 0; // of the batch; those before it were handed out
 	std::size_t count_ = 0;
+	bool is_handed_out_ = false; // the one at next_
 	Status status_;
 	std::array<Message, BATCH> messages_;
 };
@@ -435,6 +482,7 @@ inline Drain Queue::drain() noexcept
 class StatusWord {
 public:
 	StatusWord(const gs_status_words &words, std::uint32_t index) noexcept : words_(&words), index_(index) {}
+	StatusWord(const gs_status_words &&, std::uint32_t) = delete;
 
 	std::uint32_t index() const noexcept { return index_; }
 	/* GS_SW_*; 0 if there is no such word. */
@@ -463,7 +511,7 @@ private:
 	std::uint32_t index_;
 };
 
-/* A region of status words. */
+/* A region of status words. After its enclave was destroyed reading it is SIGBUS: see Mapping. */
 class StatusWords {
 public:
 	StatusWords() noexcept : raw_{} {}
@@ -478,7 +526,8 @@ public:
 
 	std::uint32_t count() const noexcept { return gs_status_words_count(&raw_); }
 	/* Of an index that is not mapped a word that is free for ever. It points to this region. */
-	StatusWord operator[](std::uint32_t index) const noexcept { return StatusWord(raw_, index); }
+	StatusWord operator[](std::uint32_t index) const & noexcept { return StatusWord(raw_, index); }
+	StatusWord operator[](std::uint32_t) const && = delete; // it would point to a region that is gone
 	/* Calls `each(index, gs_status_word)` for every word in use. */
 	template <typename Each> void for_each_in_use(Each &&each) const
 	{
@@ -491,20 +540,26 @@ private:
 	gs_status_words raw_;
 };
 
-/* Where a transaction is on its way. */
+/*
+ * Where a transaction is on its way. One made by default is of no transaction: nothing is true of it, so that what could not
+ * be asked never looks committed.
+ */
 class TxnState {
 public:
-	constexpr explicit TxnState(std::int32_t word = GS_TXN_COMPLETE) noexcept : word_(word) {}
+	constexpr TxnState() noexcept = default;
+	constexpr explicit TxnState(std::int32_t word) noexcept : word_(word), is_known_(true) {}
 
-	/* GS_TXN_*, or the CPU that commits it. */
+	/* Whether it is the state of a transaction. */
+	constexpr bool is_known() const noexcept { return is_known_; }
+	/* GS_TXN_*, or the CPU that commits it. Of no transaction -1. */
 	constexpr std::int32_t word() const noexcept { return word_; }
 	constexpr bool is_ready() const noexcept { return word_ == GS_TXN_READY; }
 	constexpr bool is_claimed() const noexcept { return word_ >= 0 && word_ != GS_TXN_READY; }
 	/* It ended: the agent may use it again. */
-	constexpr bool is_final() const noexcept { return word_ < 0; }
+	constexpr bool is_final() const noexcept { return is_known_ && word_ < 0; }
 	constexpr bool is_committed() const noexcept { return word_ == GS_TXN_COMPLETE; }
-	/* What an agent does about it, GS_REMEDY_*. */
-	std::int32_t remedy() const noexcept { return gs_txn_state_remedy(word_); }
+	/* What an agent does about it, GS_REMEDY_*. Of no transaction GS_REMEDY_MISTAKE. */
+	std::int32_t remedy() const noexcept { return is_known_ ? gs_txn_state_remedy(word_) : GS_REMEDY_MISTAKE; }
 	/* "TARGET_STALE" */
 	Text<32> text() const noexcept
 	{
@@ -513,14 +568,21 @@ public:
 		});
 	}
 
-	friend constexpr bool operator==(TxnState a, TxnState b) noexcept { return a.word_ == b.word_; }
-	friend constexpr bool operator!=(TxnState a, TxnState b) noexcept { return a.word_ != b.word_; }
+	friend constexpr bool operator==(TxnState a, TxnState b) noexcept
+	{
+		return a.word_ == b.word_ && a.is_known_ == b.is_known_;
+	}
+	friend constexpr bool operator!=(TxnState a, TxnState b) noexcept { return !(a == b); }
 
 private:
-	std::int32_t word_;
+	std::int32_t word_ = -1;
+	bool is_known_ = false;
 };
 
-/* Whether an edge was taken; if not, the state that was found. */
+/*
+ * Whether an edge was taken; if not (GS_LOST), the state that was found. If it was, the state it leads to: READY or ABORTED;
+ * open() leads to none. After an error, too, there is none: TxnState::is_known().
+ */
 struct [[nodiscard]] Edge {
 	Status status;
 	TxnState found;
@@ -578,14 +640,15 @@ public:
 		: transactions_(&transactions), cpu_(cpu)
 	{
 	}
+	Transaction(const gs_transactions &&, std::uint32_t) = delete;
 
 	std::uint32_t cpu() const noexcept { return cpu_; }
 	/* Writes the fields, without submitting. */
 	Edge open(const Request &request) const noexcept
 	{
-		std::int32_t found = GS_TXN_COMPLETE;
+		std::int32_t found = 0;
 		const Status status = gs_txn_open(transactions_, cpu_, &request.raw(), &found);
-		return { status, TxnState(found) };
+		return edge(status, found, TxnState());
 	}
 	/* Hands it to the kernel, which is to be called next. */
 	Edge submit(const Request &request) const noexcept { return submit(&request.raw()); }
@@ -594,23 +657,23 @@ public:
 	/* Takes it back, if the kernel was not first. */
 	Edge abort() const noexcept
 	{
-		std::int32_t found = GS_TXN_COMPLETE;
+		std::int32_t found = 0;
 		const Status status = gs_txn_abort(transactions_, cpu_, &found);
-		return { status, TxnState(found) };
+		return edge(status, found, TxnState(GS_TXN_ABORTED));
 	}
 
 	Result<TxnState> state() const noexcept
 	{
-		std::int32_t state = GS_TXN_COMPLETE;
+		std::int32_t state = 0;
 		const Status status = gs_txn_state(transactions_, cpu_, &state);
-		return { status, TxnState(state) };
+		return { status, status.is_error() ? TxnState() : TxnState(state) };
 	}
-	/* Spins until it has ended, at most so often; GS_LOST, and where it is, if it has not. */
+	/* Spins until it has ended, at most so often; GS_LOST, and where it is, if it has not. After an error no state. */
 	Result<TxnState> wait(std::uint32_t spins) const noexcept
 	{
-		std::int32_t state = GS_TXN_COMPLETE;
+		std::int32_t state = 0;
 		const Status status = gs_txn_wait(transactions_, cpu_, spins, &state);
-		return { status, TxnState(state) };
+		return { status, status.is_error() ? TxnState() : TxnState(state) };
 	}
 	bool is_committed() const noexcept
 	{
@@ -635,16 +698,22 @@ public:
 private:
 	Edge submit(const gs_request *request) const noexcept
 	{
-		std::int32_t found = GS_TXN_COMPLETE;
+		std::int32_t found = 0;
 		const Status status = gs_txn_submit(transactions_, cpu_, request, &found);
-		return { status, TxnState(found) };
+		return edge(status, found, TxnState(GS_TXN_READY));
+	}
+	static Edge edge(Status status, std::int32_t found, TxnState taken) noexcept
+	{
+		if (status.ok())
+			return { status, taken };
+		return { status, status == Status(GS_LOST) ? TxnState(found) : TxnState() };
 	}
 
 	const gs_transactions *transactions_;
 	std::uint32_t cpu_;
 };
 
-/* The transactions of an enclave, one a possible CPU. */
+/* The transactions of an enclave, one a possible CPU. After it was destroyed touching them is SIGBUS: see Mapping. */
 class Transactions {
 public:
 	Transactions() noexcept : raw_{} {}
@@ -660,7 +729,8 @@ public:
 
 	std::uint32_t count() const noexcept { return gs_transactions_count(&raw_); }
 	/* It points to this object. What it does with a CPU that is not there fails. */
-	Transaction operator[](std::uint32_t cpu) const noexcept { return Transaction(raw_, cpu); }
+	Transaction operator[](std::uint32_t cpu) const & noexcept { return Transaction(raw_, cpu); }
+	Transaction operator[](std::uint32_t) const && = delete; // it would point to transactions that are gone
 
 private:
 	gs_transactions raw_;
@@ -759,7 +829,8 @@ public:
 		});
 	}
 	/* The argument of GS_IOC_COMMIT_TXN and GS_IOC_SYNC_GROUP_TXN; it points to this set. */
-	struct gs_abi_ioc_commit_txn commit() const noexcept
+	struct gs_abi_ioc_commit_txn commit() const && = delete; // it would point to a set that is gone
+	struct gs_abi_ioc_commit_txn commit() const & noexcept
 	{
 		struct gs_abi_ioc_commit_txn argument {};
 		argument.mask_ptr = reinterpret_cast<std::uintptr_t>(&raw_);
@@ -867,9 +938,135 @@ private:
 	std::array<std::uint32_t, CAPACITY> free_; // the first CAPACITY - size() are free
 };
 
-/* A ring of tasks for BPF-PNT, in memory that its BPF half shares; ghostsched_pnt.h has the protocol. */
+/*
+ * A ring of tasks for BPF-PNT, in memory that its BPF half shares; ghostsched_pnt.h has the protocol. Claims and Failures
+ * point to that memory, which outlives them.
+ */
 class PntRing {
 public:
+	/* A task that was taken from a ring: completed, failed, or put back when this goes. Can be moved, not copied. */
+	class [[nodiscard]] Claim {
+	public:
+		Claim(Claim &&other) noexcept : ring_(std::exchange(other.ring_, nullptr)), raw_(other.raw_) {}
+		/* What it held before is put back. */
+		Claim &operator=(Claim &&other) noexcept
+		{
+			Claim taken(std::move(other));
+			std::swap(ring_, taken.ring_);
+			std::swap(raw_, taken.raw_);
+			return *this;
+		}
+		Claim(const Claim &) = delete;
+		Claim &operator=(const Claim &) = delete;
+		~Claim() { put_back(); }
+
+		const gs_pnt_task &task() const noexcept { return raw_.task; }
+		/* Whether it is neither completed, failed, put back nor moved from. What is not held changes nothing. */
+		bool is_held() const noexcept { return ring_ != nullptr; }
+		/* The task runs: frees its slot. */
+		void complete() noexcept
+		{
+			if (gs_pnt_ring *ring = std::exchange(ring_, nullptr))
+				gs_pnt_complete(ring, &raw_);
+		}
+		/* The kernel refused it, GS_TXN_*: one of the ring's failures now. */
+		void fail(std::int32_t code) noexcept
+		{
+			if (gs_pnt_ring *ring = std::exchange(ring_, nullptr))
+				gs_pnt_fail(ring, &raw_, code);
+		}
+		/* Ready again, before those in the ring. */
+		void put_back() noexcept
+		{
+			if (gs_pnt_ring *ring = std::exchange(ring_, nullptr))
+				gs_pnt_put_back(ring, &raw_);
+		}
+
+	private:
+		friend class PntRing;
+		Claim(gs_pnt_ring *ring, const gs_pnt_claim &raw) noexcept : ring_(ring), raw_(raw) {}
+
+		gs_pnt_ring *ring_;
+		gs_pnt_claim raw_;
+	};
+
+	/* A task that the kernel refused. */
+	struct Failure {
+		gs_pnt_task task;
+		std::uint64_t ticket;
+		/* GS_TXN_* */
+		TxnState state;
+	};
+
+	/*
+	 * The failures of a ring, each told once: `for (const PntRing::Failure &failure : ring.failures())`. The loop takes
+	 * them one by one; those it did not come to when it is left stay in the ring.
+	 */
+	class [[nodiscard]] Failures {
+	public:
+		class Iterator {
+		public:
+			using iterator_category = std::input_iterator_tag;
+			using value_type = Failure;
+			using difference_type = std::ptrdiff_t;
+			using pointer = const Failure *;
+			using reference = const Failure &;
+
+			reference operator*() const noexcept { return failures_->current_; }
+			pointer operator->() const noexcept { return &**this; }
+			Iterator &operator++() noexcept
+			{
+				if (!failures_->advance())
+					failures_ = nullptr;
+				return *this;
+			}
+			friend bool operator==(const Iterator &a, const Iterator &b) noexcept
+			{
+				return a.failures_ == b.failures_;
+			}
+			friend bool operator!=(const Iterator &a, const Iterator &b) noexcept { return !(a == b); }
+
+		private:
+			friend class Failures;
+			explicit Iterator(Failures *failures) noexcept : failures_(failures) {}
+			Failures *failures_;
+		};
+
+		Failures(const Failures &) = delete;
+		Failures &operator=(const Failures &) = delete;
+		~Failures()
+		{
+			if (slots_)
+				gs_pnt_or(&ring_->failed, slots_);
+		}
+
+		/* Takes the first. */
+		Iterator begin() noexcept { return Iterator(advance() ? this : nullptr); }
+		Iterator end() noexcept { return Iterator(nullptr); }
+
+	private:
+		friend class PntRing;
+		explicit Failures(gs_pnt_ring *ring) noexcept : ring_(ring), slots_(gs_pnt_take_failures(ring)) {}
+
+		bool advance() noexcept
+		{
+			gs_pnt_snapshot taken{};
+			while (slots_) {
+				const auto index = static_cast<std::uint32_t>(__builtin_ctzll(slots_));
+				slots_ &= slots_ - 1;
+				if (gs_pnt_take_failure(ring_, index, &taken)) {
+					current_ = { taken.task, taken.ticket, TxnState(static_cast<std::int32_t>(taken.state)) };
+					return true;
+				}
+			}
+			return false;
+		}
+
+		gs_pnt_ring *ring_;
+		__u64 slots_; // that are not looked at
+		Failure current_{};
+	};
+
 	/* A ring that was initialised. */
 	explicit PntRing(gs_pnt_ring &ring) noexcept : ring_(&ring) {}
 
@@ -880,33 +1077,44 @@ public:
 		return PntRing(ring);
 	}
 
-	/* The ticket by which the task can be revoked; none if the ring is full or of another kind. */
-	[[nodiscard]] std::optional<std::uint64_t> push(const gs_pnt_task &task) noexcept
-	{
-		const std::int64_t ticket = gs_pnt_push_any(ring_, &task);
-		return ticket < 0 ? std::nullopt : std::optional<std::uint64_t>(static_cast<std::uint64_t>(ticket));
-	}
-	/* Takes a task for a CPU; it is to be completed, failed or put back. */
-	[[nodiscard]] std::optional<gs_pnt_claim> pop(std::uint32_t cpu) noexcept
+	/* The ticket by which the task can be revoked or moved. GS_ERR_RING_FULL, GS_ERR_RING_KIND. */
+	Result<std::uint64_t> push(const gs_pnt_task &task) noexcept { return ticket(gs_pnt_push_any(ring_, &task)); }
+	/* Takes a task for a CPU, if there is one. */
+	[[nodiscard]] std::optional<Claim> pop(std::uint32_t cpu) noexcept
 	{
 		gs_pnt_claim claim{};
-		return gs_pnt_pop(ring_, cpu, &claim) ? std::optional<gs_pnt_claim>(claim) : std::nullopt;
+		if (!gs_pnt_pop(ring_, cpu, &claim))
+			return std::nullopt;
+		return Claim(ring_, claim);
 	}
-	void complete(const gs_pnt_claim &claim) noexcept { gs_pnt_complete(ring_, &claim); }
-	void put_back(const gs_pnt_claim &claim) noexcept { gs_pnt_put_back(ring_, &claim); }
-	void fail(const gs_pnt_claim &claim, std::int32_t code) noexcept { gs_pnt_fail(ring_, &claim, code); }
 	/* Takes a task out that was pushed; false if it was not there any more, or was not READY. */
 	[[nodiscard]] bool revoke(std::uint64_t ticket) noexcept
 	{
-		gs_pnt_claim claim{};
-		if (static_cast<std::uint32_t>(gs_pnt_hold(ring_, ticket, &claim)) != GS_PNT_READY)
-			return false;
-		gs_pnt_complete(ring_, &claim);
-		return true;
+		return static_cast<std::uint32_t>(gs_pnt_revoke(ring_, ticket)) == GS_PNT_READY;
 	}
+	/*
+	 * Moves a task that was pushed to another ring, of which the caller is a producer too; its ticket there. GS_LOST if it
+	 * was not there any more or was not READY; GS_ERR_RING_FULL, GS_ERR_RING_KIND of the other ring, and it is where it was.
+	 */
+	Result<std::uint64_t> move(std::uint64_t pushed, PntRing &to) noexcept
+	{
+		__s64 moved = GS_PNT_FULL;
+		if (static_cast<std::uint32_t>(gs_pnt_move(ring_, pushed, to.ring_, &moved)) != GS_PNT_READY)
+			return Status(GS_LOST);
+		return ticket(moved);
+	}
+	/* The tasks that the kernel refused since the last call, as a loop. */
+	Failures failures() noexcept { return Failures(ring_); }
 	gs_pnt_ring &raw() const noexcept { return *ring_; }
 
 private:
+	static Result<std::uint64_t> ticket(std::int64_t answer) noexcept
+	{
+		if (answer >= 0)
+			return { Status(), static_cast<std::uint64_t>(answer) };
+		return Status(answer == GS_PNT_FULL ? GS_ERR_RING_FULL : GS_ERR_RING_KIND);
+	}
+
 	gs_pnt_ring *ring_;
 };
 

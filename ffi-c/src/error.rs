@@ -71,10 +71,14 @@ pub enum gs_status {
     GS_ERR_NO_TASK = -22,
     /// A system call failed, and errno says why. Of ghostsched.hpp only.
     GS_ERR_SYSTEM = -23,
+    /// The PNT ring has no free slot. Of ghostsched.hpp only.
+    GS_ERR_RING_FULL = -24,
+    /// The PNT ring is of a kind that takes nothing this way, or was not initialised. Of ghostsched.hpp only.
+    GS_ERR_RING_KIND = -25,
 }
 
 impl gs_status {
-    const ALL: [Self; 28] = {
+    const ALL: [Self; 30] = {
         use gs_status::*;
         [
             GS_OK,
@@ -105,6 +109,8 @@ impl gs_status {
             GS_ERR_UNKNOWN_TASK,
             GS_ERR_NO_TASK,
             GS_ERR_SYSTEM,
+            GS_ERR_RING_FULL,
+            GS_ERR_RING_KIND,
         ]
     };
 
@@ -138,6 +144,8 @@ impl gs_status {
             Self::GS_ERR_UNKNOWN_TASK => c"the task is not in the table",
             Self::GS_ERR_NO_TASK => c"the gtid is no task's",
             Self::GS_ERR_SYSTEM => c"a system call failed: see errno",
+            Self::GS_ERR_RING_FULL => c"the ring is full",
+            Self::GS_ERR_RING_KIND => c"the ring is of another kind, or was not initialised",
         }
     }
 }

@@ -243,6 +243,26 @@ impl gs_message {
         self.claim(GS_IS_FROM_SWITCHTO, from_switchto);
     }
 
+    /// Whether a message of a type that this ABI does not have is one that was read, and whole.
+    fn check_unknown(&self, abi: Abi) -> Result<(), Failure> {
+        let (number, length) = (self.number, self.unknown_length);
+        if self.has & GS_HAS_UNKNOWN == 0 {
+            return Err(Failure::with(
+                gs_status::GS_ERR_NOT_IN_ABI,
+                &format_args!("ghOSt ABI {abi} has no message of type {number}"),
+            ));
+        }
+        if length as usize > GS_UNKNOWN_BYTES {
+            return Err(Failure::with(
+                gs_status::GS_ERR_TOO_LONG,
+                &format_args!(
+                    "message of type {number} has {length} bytes of payload, and {GS_UNKNOWN_BYTES} were kept"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
     /// The message as the core has it.
     fn message(&self, abi: Abi) -> Message<'_> {
         use MessageKind as K;
@@ -403,7 +423,8 @@ pub extern "C" fn gs_message_decode(version: u32, bytes: *const u8, len: usize, 
 }
 
 /// Writes a message as a kernel of its ABI would, padding zeroed. `need`, which may be NULL, is its length in bytes. Of a
-/// message that is not known it writes the bytes that it keeps. GS_ERR_NO_ROOM, GS_ERR_ABI.
+/// message that is not known (GS_HAS_UNKNOWN) it writes the bytes that were kept; GS_ERR_TOO_LONG if it had more of them.
+/// GS_ERR_NOT_IN_ABI if the ABI has no such type and the message does not say so. GS_ERR_NO_ROOM, GS_ERR_ABI.
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_message_encode(
     message: *const gs_message,
@@ -414,6 +435,9 @@ pub extern "C" fn gs_message_encode(
     entry(|| {
         let message = handle::get(message)?;
         let abi = abi(message.abi)?;
+        if abi.kind(message.number).is_none() {
+            message.check_unknown(abi)?;
+        }
         let mut encoded = [0; LONGEST_MESSAGE_BYTES];
         let count = message.message(abi).encode(abi, &mut encoded).map_err(|error| {
             let status = match error {
@@ -492,5 +516,26 @@ mod tests {
         let flat = gs_message::write(&mut place, &message, Abi::V91, 11);
         assert_eq!((flat.has, flat.unknown_length, flat.unknown[2]), (GS_HAS_UNKNOWN, 3, 3));
         assert_eq!(flat.message(Abi::V91), message);
+    }
+
+    #[test]
+    fn what_cannot_be_written_whole_is_not_written() {
+        let mut message = gs_message {
+            abi: 91,
+            number: 99,
+            unknown_length: 48,
+            ..gs_message::EMPTY
+        };
+        let (mut bytes, mut need) = ([0xaa; 64], 0);
+        let mut encode = |message: &gs_message| gs_message_encode(message, bytes.as_mut_ptr(), 64, &raw mut need);
+        assert_eq!(encode(&message), gs_status::GS_ERR_NOT_IN_ABI);
+        message.has = GS_HAS_UNKNOWN;
+        assert_eq!(encode(&message), gs_status::GS_OK);
+        message.unknown_length = 49;
+        assert_eq!(encode(&message), gs_status::GS_ERR_TOO_LONG);
+        // ABI 69 does not have it.
+        let number = MessageKind::TaskPriorityChanged.number();
+        (message.abi, message.number, message.has) = (69, number, GS_HAS_GTID);
+        assert_eq!(encode(&message), gs_status::GS_ERR_NOT_IN_ABI);
     }
 }

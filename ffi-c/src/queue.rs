@@ -23,6 +23,15 @@ pub(crate) struct State {
     consumer: Consumer<'static>,
     abi: Abi,
     is_peeked: bool,
+    read: usize,      // messages that gs_queue_read showed and that are not consumed
+    reads_more: bool, // behind them is a message that cannot be read, to be skipped
+}
+
+impl State {
+    /// Forgets what was lent and shown.
+    fn lend_nothing(&mut self) {
+        (self.is_peeked, self.read, self.reads_more) = (false, 0, false);
+    }
 }
 
 impl From<QueueError> for Failure {
@@ -75,6 +84,8 @@ pub extern "C" fn gs_queue_init(queue: *mut gs_queue, base: *mut u8, len: usize,
             consumer: handle::mapping(base, len)?.queue()?.consumer(),
             abi,
             is_peeked: false,
+            read: 0,
+            reads_more: false,
         };
         handle::initialise(queue, state)?;
         Ok(gs_status::GS_OK)
@@ -104,7 +115,9 @@ pub extern "C" fn gs_queue_peek(queue: *mut gs_queue, message: *mut gs_message) 
 pub extern "C" fn gs_queue_consume(queue: *mut gs_queue) -> gs_status {
     entry(|| {
         let state = handle::state_mut(queue)?;
-        if !std::mem::replace(&mut state.is_peeked, false) {
+        let is_peeked = state.is_peeked;
+        state.lend_nothing();
+        if !is_peeked {
             return Err(Failure::new(gs_status::GS_ERR_NOT_PEEKED));
         }
         if let Some(lent) = state.consumer.peek()? {
@@ -128,7 +141,7 @@ pub extern "C" fn gs_queue_drain(
         count.write(0);
         let room = handle::room(messages, max)?;
         let state = handle::state_mut(queue)?;
-        state.is_peeked = false;
+        state.lend_nothing();
         let mut moved = 0;
         let mut batch = state.consumer.batch();
         let mut error = None;
@@ -167,13 +180,91 @@ pub extern "C" fn gs_queue_drain(
     })
 }
 
+/// Shows up to `max` messages, which all stay in the queue until gs_queue_consume_read; the next call shows the same again.
+/// `count` says how many, also after an error, which concerns the message behind them: see gs_queue_peek. GS_NONE if there
+/// was none. GS_ERR_OVERFLOW is said once, also if not all of them are consumed.
+#[unsafe(no_mangle)]
+pub extern "C" fn gs_queue_read(
+    queue: *mut gs_queue,
+    messages: *mut gs_message,
+    max: usize,
+    count: *mut usize,
+) -> gs_status {
+    entry(|| {
+        let count = handle::out(count)?;
+        count.write(0);
+        let room = handle::room(messages, max)?;
+        let state = handle::state_mut(queue)?;
+        state.lend_nothing();
+        let mut failure = None;
+        // Dropped without consuming: all of it stays.
+        let mut batch = state.consumer.batch();
+        for to in room {
+            let view = match batch.next() {
+                Ok(Some(view)) => view,
+                Ok(None) => break,
+                Err(reason) => {
+                    failure = Some(Failure::from(reason));
+                    break;
+                }
+            };
+            match view.read(state.abi) {
+                Ok(message) => gs_message::write(to, &message, state.abi, view.header().length),
+                Err(reason) => {
+                    state.reads_more = true;
+                    failure = Some(Failure::from(reason));
+                    break;
+                }
+            };
+            state.read += 1;
+        }
+        drop(batch);
+        state.is_peeked = state.reads_more && state.read == 0;
+        count.write(state.read);
+        match failure {
+            Some(failure) => Err(failure),
+            None if state.read == 0 => Ok(gs_status::GS_NONE),
+            None => Ok(gs_status::GS_OK),
+        }
+    })
+}
+
+/// Consumes the first `n` of the messages that gs_queue_read showed and that are not consumed. GS_ERR_NOT_PEEKED, and nothing
+/// is, if it did not show so many, or gs_queue_consume, gs_queue_drain or gs_queue_resync was called since. After
+/// GS_ERR_TOO_SHORT and all of them gs_queue_consume skips the message behind them.
+#[unsafe(no_mangle)]
+pub extern "C" fn gs_queue_consume_read(queue: *mut gs_queue, n: usize) -> gs_status {
+    entry(|| {
+        let state = handle::state_mut(queue)?;
+        if n > state.read {
+            return Err(Failure::new(gs_status::GS_ERR_NOT_PEEKED));
+        }
+        if n == 0 {
+            return Ok(gs_status::GS_OK);
+        }
+        let (left, reads_more) = (state.read - n, state.reads_more);
+        state.lend_nothing();
+        let mut batch = state.consumer.batch();
+        for _ in 0..n {
+            if batch.next()?.is_none() {
+                // They were there: somebody wrote over them.
+                return Err(Failure::new(gs_status::GS_ERR_QUEUE));
+            }
+        }
+        batch.consume();
+        (state.read, state.reads_more) = (left, reads_more);
+        state.is_peeked = reads_more && left == 0;
+        Ok(gs_status::GS_OK)
+    })
+}
+
 /// Gives up what is in the queue, after a fault, and goes on with what comes next. `given_up`, which may be NULL, is how many
 /// slots that were.
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_queue_resync(queue: *mut gs_queue, given_up: *mut u32) -> gs_status {
     entry(|| {
         let state = handle::state_mut(queue)?;
-        state.is_peeked = false;
+        state.lend_nothing();
         handle::out_or_not(given_up, state.consumer.resync());
         Ok(gs_status::GS_OK)
     })

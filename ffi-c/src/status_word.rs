@@ -54,6 +54,10 @@ fn word(words: *const gs_status_words, index: u32) -> Result<&'static StatusWord
 
 /// Makes `words` the region whose mapping of `len` bytes, which may be read-only, is at `base`. The view keeps the mapping.
 /// GS_ERR_TOO_SMALL, GS_ERR_LAYOUT.
+///
+/// When the enclave is destroyed the kernel takes the pages of its regions away, and touching them, also by a call of this
+/// library, is SIGBUS; queues stay. So watch `agent_online` (poll, POLLPRI), stop using the view when the enclave goes, and
+/// unmap the region before you destroy an enclave yourself.
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_status_words_init(words: *mut gs_status_words, base: *const u8, len: usize) -> gs_status {
     entry(|| {

@@ -3,7 +3,7 @@
 
 use std::ffi::c_char;
 
-use ghostsched_core::abi::outcome::{Outcome, Remedy};
+use ghostsched_core::abi::outcome::Remedy;
 use ghostsched_core::gtid::Gtid;
 use ghostsched_core::shared::transaction::{CpuPage, Lost, Open, Owned, Request, Transaction};
 use ghostsched_core::wire::{CommitFlags, RunFlags, TransactionSnapshot, TxnState};
@@ -119,6 +119,10 @@ fn ownership(result: Result<(), Owned>, found: *mut i32) -> gs_status {
 }
 
 /// Makes `transactions` those of the file `cpu_data`, whose mapping of `len` bytes is at `base`. The view keeps the mapping.
+///
+/// When the enclave is destroyed the kernel takes the pages of `cpu_data` away, and touching them, also by a call of this
+/// library, is SIGBUS; queues stay. So watch `agent_online` (poll, POLLPRI), stop using the view when the enclave goes, and
+/// unmap the file before you destroy an enclave yourself.
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_transactions_init(transactions: *mut gs_transactions, base: *mut u8, len: usize) -> gs_status {
     entry(|| {
@@ -198,8 +202,7 @@ pub extern "C" fn gs_txn_wait(
         let state = handle::out(state)?;
         let txn = transaction(transactions, cpu)?;
         let (found, status) = match txn.wait(spins) {
-            Ok(outcome) => (outcome.number(), gs_status::GS_OK),
-            Err(found) if found.is_final() => (found.word(), gs_status::GS_OK),
+            Ok(found) => (found.word(), gs_status::GS_OK),
             Err(found) => (found.word(), gs_status::GS_LOST),
         };
         state.write(found);
@@ -258,16 +261,17 @@ pub extern "C" fn gs_txn_state_is_committed(state: i32) -> bool {
     TxnState::from_word(state).is_committed()
 }
 
-/// What an agent does about a state: GS_REMEDY_*. Of a transaction that has not ended GS_REMEDY_NONE.
+/// What an agent does about a state: GS_REMEDY_*. Of a transaction that has not ended GS_REMEDY_NONE; of an end that this
+/// library does not know, which a newer kernel may write, GS_REMEDY_DRAIN_FROM_BARRIER.
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_txn_state_remedy(state: i32) -> i32 {
-    match Outcome::from_number(state).map(Outcome::remedy) {
-        None | Some(Remedy::None) => GS_REMEDY_NONE,
-        Some(Remedy::Retry) => GS_REMEDY_RETRY,
-        Some(Remedy::Drain) => GS_REMEDY_DRAIN,
-        Some(Remedy::DrainFromBarrier) => GS_REMEDY_DRAIN_FROM_BARRIER,
-        Some(Remedy::LeaveCpu) => GS_REMEDY_LEAVE_CPU,
-        Some(Remedy::Mistake) => GS_REMEDY_MISTAKE,
+    match TxnState::from_word(state).remedy() {
+        Remedy::None => GS_REMEDY_NONE,
+        Remedy::Retry => GS_REMEDY_RETRY,
+        Remedy::Drain => GS_REMEDY_DRAIN,
+        Remedy::DrainFromBarrier => GS_REMEDY_DRAIN_FROM_BARRIER,
+        Remedy::LeaveCpu => GS_REMEDY_LEAVE_CPU,
+        Remedy::Mistake => GS_REMEDY_MISTAKE,
     }
 }
 
@@ -288,4 +292,19 @@ pub const GS_REMEDY_MISTAKE: i32 = 5;
 #[unsafe(no_mangle)]
 pub extern "C" fn gs_txn_state_text(state: i32, text: *mut c_char, len: usize, need: *mut usize) -> gs_status {
     entry(|| put_text(&TxnState::from_word(state), text, len, need))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_not_known_is_a_failure_to_look_into() {
+        for word in [-5, -2_147_483_632, i32::MIN + 100] {
+            assert!(gs_txn_state_is_final(word) && !gs_txn_state_is_committed(word));
+            assert_eq!(gs_txn_state_remedy(word), GS_REMEDY_DRAIN_FROM_BARRIER, "{word}");
+        }
+        assert_eq!(gs_txn_state_remedy(i32::MIN), GS_REMEDY_NONE); // COMPLETE
+        assert_eq!(gs_txn_state_remedy(3), GS_REMEDY_NONE); // claimed
+    }
 }

@@ -5,8 +5,14 @@ use ghostsched_core::wire::{StatusFlags, TxnState};
 use crate::{Latched, Peer, State};
 
 impl Peer {
-    /// The first thing that is wrong: a thread lost or in two places, a flag that does not tell, an end not accounted for.
+    /// The first thing that is wrong: a thread lost or in two places, a flag that does not tell, an end not accounted for,
+    /// or what would have been the end of a real kernel.
     pub fn audit(&self) -> Result<(), String> {
+        if let Some(cpu) = self.oops {
+            return Err(format!(
+                "INC_AGENT_BARRIER_ON_FAILURE toward cpu {cpu}, which had no agent: a kernel oops"
+            ));
+        }
         self.audit_tasks()?;
         self.audit_cpus()?;
         let counts = self.counts;

@@ -84,6 +84,7 @@ impl Peer {
         let (mut done, mut open) = (Vec::new(), Vec::new());
         for (cpu, claimed) in claims {
             if failed {
+                self.fail_barrier(cpu, claimed.request().commit_flags);
                 self.finish(claimed, Outcome::Poisoned, 0);
                 continue;
             }
@@ -171,9 +172,7 @@ impl Peer {
         match checks.iter().find(|(check, _)| !self.passes(*check, &commit)) {
             None => (Outcome::Complete, self.take_effect(&commit)),
             Some(&(_, outcome)) => {
-                if request.commit_flags.contains(CommitFlags::INC_AGENT_BARRIER_ON_FAILURE) {
-                    self.advance_agent(cpu);
-                }
+                self.fail_barrier(cpu, request.commit_flags);
                 (outcome, 0)
             }
         }
@@ -300,6 +299,17 @@ impl Peer {
         if let Latched::Task(index) = latched {
             self.tasks[index].latch = None;
         }
+    }
+
+    /// What INC_AGENT_BARRIER_ON_FAILURE asks for. Toward a CPU without an agent a kernel dereferences NULL.
+    fn fail_barrier(&mut self, cpu: u32, flags: CommitFlags) {
+        if !flags.contains(CommitFlags::INC_AGENT_BARRIER_ON_FAILURE) {
+            return;
+        }
+        if self.cpus[cpu as usize].agent.is_none() {
+            self.oops.get_or_insert(cpu);
+        }
+        self.advance_agent(cpu);
     }
 
     fn advance_agent(&self, cpu: u32) {

@@ -221,6 +221,31 @@ impl Peer {
         Ok(())
     }
 
+    /// A timer fires that the agent set for a CPU (`TIMERFD_SETTIME`): CPU_TIMER_EXPIRED with what it gave.
+    pub fn expire_timer(&mut self, cpu: u32, kind: u64, cookie: u64) -> Result<(), Errno> {
+        self.cpu(cpu)?;
+        let number = cpu as i32;
+        self.deliver_cpu(
+            cpu,
+            Payload::CpuTimerExpired(cpu::TimerExpired {
+                cpu: number,
+                kind,
+                cookie,
+            }),
+        );
+        Ok(())
+    }
+
+    /// A CPU that idles by a transaction leaves that for `next`: CPU_NOT_IDLE if the transaction asked for it.
+    pub fn leave_idle(&mut self, cpu: u32, next: Gtid) -> Result<(), Errno> {
+        let side = self.cpu(cpu)?;
+        if std::mem::replace(&mut side.idles, false) && side.run_flags.contains(RunFlags::NEED_CPU_NOT_IDLE) {
+            let number = cpu as i32;
+            self.deliver_cpu(cpu, Payload::CpuNotIdle(cpu::NotIdle { cpu: number, next }));
+        }
+        Ok(())
+    }
+
     /// A higher class takes the CPU, or leaves it: CPU_BUSY or CPU_AVAILABLE where the ABI has them, and the flag in the
     /// agent's word. A running thread is preempted, a latched one loses its latch.
     pub fn set_higher_class(&mut self, cpu: u32, is_there: bool) -> Result<(), Errno> {
@@ -353,19 +378,34 @@ impl Peer {
         let (queue, cpu) = (task.queue, task.last_cpu);
         let seqnum = self.word(task.word).advance_barrier();
         let is_there = self.produce(queue, Message { seqnum, payload });
-        let wakes = &self.queues[queue].wakes;
-        if let Some(&target) = wakes.iter().find(|&&wake| wake == cpu).or(wakes.first()) {
-            self.wake_agent(target);
-        }
+        self.wake_target(queue, cpu);
         is_there
     }
 
+    /// The same for the agent of a CPU: what happens to a CPU wakes the target of its agent's queue, what only tells who has
+    /// it (available, busy, agents) does not.
     fn deliver_cpu(&mut self, cpu: u32, payload: Payload<'static>) -> bool {
         let Some(agent) = &self.cpus[cpu as usize].agent else {
             return false;
         };
+        let wakes = matches!(
+            payload,
+            Payload::CpuTick(_) | Payload::CpuTimerExpired(_) | Payload::CpuNotIdle(_)
+        );
         let (queue, seqnum) = (agent.queue, self.word(agent.word).advance_barrier());
-        self.produce(queue, Message { seqnum, payload })
+        let is_there = self.produce(queue, Message { seqnum, payload });
+        if wakes {
+            self.wake_target(queue, cpu);
+        }
+        is_there
+    }
+
+    /// Wakes the agent that a queue wakes: that of this CPU if it is listed, else the first.
+    fn wake_target(&mut self, queue: usize, cpu: u32) {
+        let wakes = &self.queues[queue].wakes;
+        if let Some(&target) = wakes.iter().find(|&&wake| wake == cpu).or(wakes.first()) {
+            self.wake_agent(target);
+        }
     }
 
     /// A message this ABI lacks is not sent; one that does not fit is lost and counted.

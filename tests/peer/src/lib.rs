@@ -148,6 +148,7 @@ pub struct Peer {
     counts: Counts,
     delivers_ticks: bool,
     random: u64,
+    oops: Option<u32>, // the first CPU where a real kernel would have died of what the agent asked
 }
 
 impl Peer {
@@ -190,6 +191,7 @@ impl Peer {
             counts: Counts::default(),
             delivers_ticks: false,
             random: seed | 1,
+            oops: None,
         })
     }
 

@@ -202,7 +202,10 @@ fn commit(peer: &mut Peer, request: Request) -> Outcome {
     txn.submit(&request).unwrap();
     peer.commit(&CpuSet::full(2), Caller::Agent(0));
     peer.audit().unwrap();
-    txn.wait(0).unwrap()
+    let TxnState::Ended(outcome) = txn.wait(0).unwrap() else {
+        panic!("an end that is not known");
+    };
+    outcome
 }
 
 #[test]
@@ -289,8 +292,11 @@ fn a_sync_group_is_committed_whole_or_not_at_all() {
         } else {
             Outcome::Complete
         };
-        assert_eq!(pages[0].transaction().wait(0), Ok(taken_back));
-        assert_eq!(pages[1].transaction().wait(0), Ok(Outcome::TargetStale));
+        assert_eq!(pages[0].transaction().wait(0), Ok(TxnState::Ended(taken_back)));
+        assert_eq!(
+            pages[1].transaction().wait(0),
+            Ok(TxnState::Ended(Outcome::TargetStale))
+        );
         for page in pages {
             page.transaction().disown(0).unwrap();
         }
@@ -350,12 +356,149 @@ fn a_local_commit_puts_the_agent_to_sleep_and_a_message_wakes_it() {
     let request = Request::run(gtid, 1).with_commit_flags(CommitFlags::AT_TXN_COMMIT);
     txn.submit(&request.with_agent_barrier(barrier(&peer) + 1)).unwrap();
     peer.commit(&CpuSet::full(1), Caller::Agent(0));
-    assert_eq!(txn.wait(0), Ok(Outcome::AgentStale));
+    assert_eq!(txn.wait(0), Ok(TxnState::Ended(Outcome::AgentStale)));
     txn.submit(&request.with_agent_barrier(barrier(&peer))).unwrap();
     peer.commit(&CpuSet::full(1), Caller::Agent(0));
-    assert_eq!((txn.wait(0), peer.running(0)), (Ok(Outcome::Complete), Some(gtid)));
+    assert_eq!(
+        (txn.wait(0), peer.running(0)),
+        (Ok(TxnState::Ended(Outcome::Complete)), Some(gtid))
+    );
     let before = barrier(&peer);
     peer.block(gtid).unwrap();
     assert!(barrier(&peer) != before, "the message woke the agent");
     peer.audit().unwrap();
+}
+
+/// The barrier of a CPU's agent.
+fn barrier(peer: &Peer, cpu: u32) -> u32 {
+    let words = peer.status_word_memory();
+    let words = words.mapping().read_only().status_words().unwrap();
+    words.get(peer.agent_word(cpu).unwrap().index).unwrap().barrier()
+}
+
+#[test]
+fn what_happens_to_a_cpu_wakes_the_target_of_its_agents_queue() {
+    let mut peer = Peer::new(Abi::V91, 3, 64, 1).unwrap();
+    for cpu in 0..3 {
+        peer.add_agent(cpu, 0).unwrap();
+    }
+    peer.config_wakeup(0, &[2]).unwrap();
+    peer.deliver_ticks(true);
+    let mut woken = |happen: &mut dyn FnMut(&mut Peer)| {
+        let before = barrier(&peer, 2);
+        happen(&mut peer);
+        peer.audit().unwrap();
+        barrier(&peer, 2) != before
+    };
+    assert!(woken(&mut |peer| peer.tick(1).unwrap()));
+    assert!(woken(&mut |peer| peer.expire_timer(1, 7, 9).unwrap()));
+    assert!(!woken(&mut |peer| peer.set_higher_class(1, true).unwrap()));
+    assert!(!woken(&mut |peer| peer.set_higher_class(1, false).unwrap()));
+    let idle = Request::run(Gtid::IDLE, 0).with_run_flags(RunFlags::NEED_CPU_NOT_IDLE);
+    assert!(!woken(&mut |peer| {
+        peer.run(Gtid::NULL, 1, barrier(peer, 1)).unwrap();
+        assert_eq!(commit(peer, idle), Outcome::Complete);
+    }));
+    assert!(woken(&mut |peer| peer.leave_idle(1, Gtid::from_raw(5)).unwrap()));
+    assert!(
+        !woken(&mut |peer| peer.leave_idle(1, Gtid::from_raw(5)).unwrap()),
+        "it did not idle any more"
+    );
+    let memory = peer.queue_memory(0).unwrap();
+    let mut queue = memory.mapping().queue().unwrap().consumer();
+    let mut kinds = Vec::new();
+    queue
+        .drain(|view| kinds.push(view.read(Abi::V91).unwrap().kind().unwrap().name()))
+        .unwrap();
+    let expected = [
+        "CPU_TICK",
+        "CPU_TIMER_EXPIRED",
+        "CPU_BUSY",
+        "CPU_AVAILABLE",
+        "CPU_NOT_IDLE",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_tick_wakes_an_agent_that_sleeps_on_its_cpu() {
+    let (mut peer, gtid) = two_cpus(Abi::V91);
+    peer.config_wakeup(0, &[0, 1]).unwrap();
+    peer.deliver_ticks(true);
+    assert_eq!(commit(&mut peer, Request::run(gtid, 1)), Outcome::Complete);
+    assert_eq!(peer.running(1), Some(gtid));
+    let before = (barrier(&peer, 0), barrier(&peer, 1));
+    peer.tick(1).unwrap();
+    assert_eq!(barrier(&peer, 0), before.0);
+    assert_eq!(
+        barrier(&peer, 1),
+        before.1 + 2,
+        "one for the message, one for the wake-up"
+    );
+}
+
+#[test]
+fn a_poisoned_member_of_a_sync_group_moves_its_agents_barrier_if_it_asked() {
+    for abi in Abi::ALL {
+        for asks in [false, true] {
+            let (mut peer, first) = two_cpus(abi);
+            let second = peer.spawn(Gtid::NULL, true, None).unwrap();
+            let memory = peer.cpu_data_memory();
+            let pages = memory.mapping().cpu_pages().unwrap();
+            let flags = if asks {
+                CommitFlags::INC_AGENT_BARRIER_ON_FAILURE
+            } else {
+                CommitFlags::empty()
+            };
+            let submit = |cpu: usize, gtid, barrier| {
+                let request = Request::run(gtid, barrier).with_commit_flags(flags);
+                pages[cpu].transaction().submit(&request).unwrap();
+            };
+            // The caller's own CPU comes last: that of CPU 1 fails, that of CPU 0 is poisoned.
+            submit(1, second, 7);
+            submit(0, first, 1);
+            let before = (barrier(&peer, 0), barrier(&peer, 1));
+            assert!(!peer.sync_group(&CpuSet::full(2), Caller::Agent(0)));
+            peer.audit().unwrap();
+            assert_eq!(pages[0].transaction().wait(0), Ok(TxnState::Ended(Outcome::Poisoned)));
+            let moved = u32::from(asks);
+            assert_eq!(
+                (barrier(&peer, 0), barrier(&peer, 1)),
+                (before.0 + moved, before.1 + moved),
+                "{abi}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failure_that_moves_the_barrier_of_no_agent_is_a_kernel_oops() {
+    let flags = CommitFlags::INC_AGENT_BARRIER_ON_FAILURE;
+    for abi in Abi::ALL {
+        let (mut peer, gtid) = two_cpus(abi);
+        peer.remove_agent(1).unwrap();
+        let memory = peer.cpu_data_memory();
+        let txn = memory.mapping().cpu_pages().unwrap()[1].transaction();
+        let request = Request::run(gtid, 1).with_commit_flags(CommitFlags::AT_TXN_COMMIT);
+        txn.submit(&request).unwrap();
+        peer.commit(&CpuSet::full(2), Caller::Agent(0));
+        peer.audit().expect("a failure that asks for nothing harms nobody");
+        txn.submit(&request.with_commit_flags(flags | CommitFlags::AT_TXN_COMMIT))
+            .unwrap();
+        peer.commit(&CpuSet::full(2), Caller::Agent(0));
+        assert!(peer.audit().unwrap_err().contains("oops"), "{abi}");
+
+        // The same for a member that is poisoned because another failed before it.
+        let (mut peer, gtid) = two_cpus(abi);
+        peer.remove_agent(1).unwrap();
+        let memory = peer.cpu_data_memory();
+        let pages = memory.mapping().cpu_pages().unwrap();
+        pages[0].transaction().submit(&Request::run(gtid, 9)).unwrap();
+        pages[1]
+            .transaction()
+            .submit(&Request::run(gtid, 1).with_commit_flags(flags))
+            .unwrap();
+        assert!(!peer.sync_group(&CpuSet::full(2), Caller::Thread));
+        assert!(peer.audit().unwrap_err().contains("oops"), "{abi}");
+    }
 }
