@@ -7,8 +7,16 @@
 use core::arch::{asm, global_asm};
 use core::panic::PanicInfo;
 
+use ghostsched_core::abi::text::{BecomeAgent, Line};
+use ghostsched_core::abi::{Abi, Outcome};
+use ghostsched_core::cpus::CpuSet;
+use ghostsched_core::gtid::Gtid;
 use ghostsched_core::histogram::{Bounds, Histogram};
 use ghostsched_core::latency::{GroupStats, Kind, Parts};
+use ghostsched_core::shared::{Queue, Request, Transaction, pnt};
+use ghostsched_core::sync::AtomicU32;
+use ghostsched_core::tasks::{Task, TaskTable};
+use ghostsched_core::wire::{Message, Payload, task};
 
 /// Exit statuses: what failed.
 const OK: i32 = 0;
@@ -16,16 +24,82 @@ const WRONG_BOUNDS: i32 = 1;
 const WRONG_QUANTILE: i32 = 2;
 const WRONG_DIFFERENCE: i32 = 3;
 const WRONG_PARTS: i32 = 4;
+const WRONG_TEXT: i32 = 5;
+const WRONG_MESSAGE: i32 = 6;
+const WRONG_TRANSACTION: i32 = 7;
+const WRONG_RING: i32 = 8;
 const PANICKED: i32 = 101;
 
 // The kernel enters with the stack pointer at argc and no return address; the ABI wants it aligned to 16 at the call.
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call {main}", "ud2", main = sym main);
 
 extern "C" fn main() -> ! {
-    exit(match check() {
+    exit(match check().and_then(|()| ghost()) {
         Ok(()) => OK,
         Err(status) => status,
     })
+}
+
+/// An agent and its kernel in a few lines, on the stack.
+fn ghost() -> Result<(), i32> {
+    let abi = Abi::negotiate_text("69\n90\n").map_err(|_| WRONG_TEXT)?;
+    let cpus = CpuSet::parse_list("0-3,8").map_err(|_| WRONG_TEXT)?;
+    let mut line = Line::new();
+    let (cpu, queue) = (cpus.last().ok_or(WRONG_TEXT)?, None);
+    core::fmt::write(&mut line, format_args!("{}", BecomeAgent { abi, cpu, queue })).map_err(|_| WRONG_TEXT)?;
+    if line != "become agent 8 -1" {
+        return Err(WRONG_TEXT);
+    }
+
+    let memory = [const { AtomicU32::new(0) }; 64];
+    let queue = Queue::format(&memory, 16).map_err(|_| WRONG_MESSAGE)?;
+    let gtid = Gtid::from_raw(7);
+    let payload = Payload::TaskAffinityChanged(task::AffinityChanged { gtid });
+    let sent = Message { seqnum: 2, payload };
+    queue
+        .producer()
+        .produce_message(&sent, abi)
+        .map_err(|_| WRONG_MESSAGE)?;
+    let mut tasks = TaskTable::new([Task::<()>::default(); 8]).map_err(|_| WRONG_MESSAGE)?;
+    tasks.insert(gtid, 1, ()).map_err(|_| WRONG_MESSAGE)?;
+    let mut received = Err(WRONG_MESSAGE);
+    let mut consumer = queue.consumer();
+    let drained = consumer.drain(|view| {
+        if view.read(abi) == Ok(sent) {
+            received = tasks
+                .apply(gtid, view.seqnum())
+                .map(|task| task.seqnum())
+                .map_err(|_| WRONG_MESSAGE);
+        }
+    });
+    let barrier = received?;
+    if drained != Ok(1) {
+        return Err(WRONG_MESSAGE);
+    }
+
+    let txn = Transaction::new(8);
+    txn.submit(&Request::run(gtid, barrier))
+        .map_err(|_| WRONG_TRANSACTION)?;
+    txn.claim(0)
+        .map_err(|_| WRONG_TRANSACTION)?
+        .finish(Outcome::Complete, 1, 1);
+    if !txn.state().is_committed() {
+        return Err(WRONG_TRANSACTION);
+    }
+
+    let ring = pnt::Ring::new(pnt::Kind::Single);
+    let pushed = pnt::Task {
+        gtid,
+        data: 0,
+        time_ns: 0,
+        barrier,
+        run_flags: 0,
+    };
+    ring.push(&pushed).map_err(|_| WRONG_RING)?;
+    let claim = ring.pop(3).ok_or(WRONG_RING)?;
+    let popped = claim.task();
+    claim.complete();
+    if popped == pushed { Ok(()) } else { Err(WRONG_RING) }
 }
 
 fn check() -> Result<(), i32> {
@@ -78,7 +152,7 @@ fn exit(status: i32) -> ! {
     unsafe { asm!("syscall", in("rax") 231, in("edi") status, options(noreturn, nostack)) }
 }
 
-/// The compiler may call these three whatever the program says, and there is no C library to have them.
+/// The compiler may call these whatever the program says, and there is no C library to have them.
 mod memory {
     use core::arch::asm;
 
@@ -117,5 +191,13 @@ mod memory {
             }
         }
         0
+    }
+
+    /// # Safety
+    /// As `memcmp`.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
+        // SAFETY: the caller answers for the same.
+        unsafe { memcmp(a, b, n) }
     }
 }
