@@ -152,8 +152,10 @@ private:
 /* A version of the ABI between a ghOSt kernel and its agents: 69, 84, 90 or 91. */
 class Abi {
 public:
-	/* The newest. */
+	/* Of no version: all it does is fail. */
 	constexpr Abi() noexcept = default;
+	/* The newest. */
+	static constexpr Abi latest() noexcept { return Abi(91); }
 
 	static Result<Abi> of(std::uint32_t version) noexcept
 	{
@@ -206,7 +208,7 @@ public:
 private:
 	constexpr explicit Abi(std::uint32_t version) noexcept : version_(version) {}
 
-	std::uint32_t version_ = 91;
+	std::uint32_t version_ = 0;
 };
 
 /* A message, as a value. What a message of its type and ABI does not tell is absent. */
@@ -233,8 +235,8 @@ public:
 	/* "TASK_NEW"; null of a type that is not known. */
 	const char *name() const noexcept { return gs_message_name(raw_.abi, raw_.number); }
 
-	/* The thread it is about; Gtid::null() if it is not about one that is known. */
-	Gtid gtid() const noexcept { return Gtid(raw_.gtid); }
+	/* The thread it is about, if it is about one: Gtid::null() in a request would unschedule. */
+	std::optional<Gtid> gtid() const noexcept { return told(GS_HAS_GTID, Gtid(raw_.gtid)); }
 	std::optional<std::int32_t> cpu() const noexcept { return told(GS_HAS_CPU, raw_.cpu); }
 	std::optional<std::uint64_t> runtime_ns() const noexcept { return told(GS_HAS_RUNTIME, raw_.runtime_ns); }
 	std::optional<std::int32_t> nice() const noexcept { return told(GS_HAS_NICE, raw_.nice); }
@@ -901,7 +903,7 @@ public:
 	Result<Task<T> *> apply(const Message &message) noexcept
 	{
 		gs_task found{};
-		const Status status = gs_tasks_apply(&raw_, message.gtid().raw(), message.seqnum(), &found);
+		const Status status = gs_tasks_apply(&raw_, message.gtid().value_or(Gtid::null()).raw(), message.seqnum(), &found);
 		if (!status)
 			return status;
 		tasks_[found.value].seqnum = found.seqnum;

@@ -33,7 +33,7 @@ void an_abi_is_found_and_told_apart()
 	CHECK(gs::Abi::negotiate("69\n84\n92\n")->version() == 84);
 	CHECK(gs::Abi::negotiate("").status() == gs::Status(GS_ERR_ABI));
 	CHECK(gs::Abi::negotiate("soon").status() == gs::Status(GS_ERR_TEXT));
-	const gs::Abi old = *gs::Abi::of(69), latest;
+	const gs::Abi old = *gs::Abi::of(69), latest = gs::Abi::latest();
 	CHECK(old.info().agent_pins_itself && !latest.info().agent_pins_itself);
 	CHECK(old.become_agent(3, 10).view() == "become agent 10");
 	CHECK(latest.become_agent(3).view() == "become agent 3 -1");
@@ -80,7 +80,7 @@ void a_gtid_is_tid_and_sequence_number()
 void a_message_goes_to_bytes_and_back()
 {
 	const std::uint8_t bytes[] = { 72, 0, 16, 0, 3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0 };
-	const auto message = gs::Message::decode(gs::Abi(), bytes, sizeof bytes);
+	const auto message = gs::Message::decode(gs::Abi::latest(), bytes, sizeof bytes);
 	CHECK(message && message->number() == GS_MSG_TASK_AFFINITY_CHANGED && message->seqnum() == 3);
 	CHECK(message->gtid() == gs::Gtid(7) && !message->cpu() && !message->runtime_ns() && message->is_task());
 	CHECK(message->text().view() == "TASK_AFFINITY_CHANGED #3 7");
@@ -89,10 +89,12 @@ void a_message_goes_to_bytes_and_back()
 	CHECK(gs_message_encode(&message->raw(), back, sizeof back, &need) == GS_OK && need == 16);
 	CHECK(std::memcmp(bytes, back, sizeof bytes) == 0);
 	CHECK(gs_message_encode(&message->raw(), back, 15, &need) == GS_ERR_NO_ROOM);
-	CHECK(gs::Message::decode(gs::Abi(), bytes, 15).status() == gs::Status(GS_ERR_TRUNCATED));
-	CHECK(gs::Message::decode(gs::Abi(), nullptr, 8).status() == gs::Status(GS_ERR_NULL));
+	CHECK(gs::Message::decode(gs::Abi::latest(), bytes, 15).status() == gs::Status(GS_ERR_TRUNCATED));
+	CHECK(gs::Message::decode(gs::Abi::latest(), nullptr, 8).status() == gs::Status(GS_ERR_NULL));
 	const std::uint8_t unknown[] = { 99, 0, 11, 0, 1, 0, 0, 0, 1, 2, 3 };
-	const auto future = gs::Message::decode(gs::Abi(), unknown, sizeof unknown);
+	CHECK(!gs::Message::decode(gs::Abi(), bytes, sizeof bytes).ok()); // of no version
+	CHECK(gs::Abi::of(70)->version() == 0 && !gs::Abi::negotiate("70\n").ok());
+	const auto future = gs::Message::decode(gs::Abi::latest(), unknown, sizeof unknown);
 	CHECK(future && !future->is_known() && future->raw().unknown_length == 3 && future->raw().unknown[2] == 3);
 	CHECK(gs_message_encode(&future->raw(), back, sizeof back, &need) == GS_OK && need == 11);
 	gs_message changed = future->raw();
@@ -111,7 +113,7 @@ void a_queue_lends_and_loses_nothing()
 	peer *kernel = peer_create(91, 1, 256, 1);
 	std::size_t len = 0;
 	void *base = peer_queue(kernel, 0, &len);
-	auto found = gs::Queue::at(base, len, gs::Abi());
+	auto found = gs::Queue::at(base, len, gs::Abi::latest());
 	CHECK(found.ok());
 	gs::Queue queue = *std::move(found);
 	CHECK(queue.slots() == 256 && queue.peek().status() == gs::Status(GS_NONE));
@@ -157,7 +159,7 @@ void what_a_loop_did_not_look_at_stays_in_the_queue()
 	peer *kernel = peer_create(91, 1, 256, 1);
 	std::size_t len = 0;
 	void *base = peer_queue(kernel, 0, &len);
-	auto queue = *gs::Queue::at(base, len, gs::Abi());
+	auto queue = *gs::Queue::at(base, len, gs::Abi::latest());
 	const std::int64_t gtid = peer_spawn(kernel, 0, 1, 0);
 	for (int count = 0; count < 4; count++)
 		CHECK(peer_change_affinity(kernel, gtid) == 0);
@@ -227,7 +229,7 @@ void a_message_of_another_abi_can_be_skipped()
 	peer *kernel = peer_create(69, 1, 64, 1);
 	std::size_t len = 0;
 	void *base = peer_queue(kernel, 0, &len);
-	auto queue = *gs::Queue::at(base, len, gs::Abi()); // 91, which it is not
+	auto queue = *gs::Queue::at(base, len, gs::Abi::latest()); // 91, which it is not
 	const std::int64_t gtid = peer_spawn(kernel, 0, 1, 0);
 	CHECK(peer_change_affinity(kernel, gtid) == 0 && peer_spawn(kernel, 0, 1, 0) > 0);
 	CHECK(queue.peek().status() == gs::Status(GS_ERR_TOO_SHORT));
@@ -378,6 +380,8 @@ void a_table_of_tasks_keeps_what_the_agent_knows()
 	CHECK(tasks.insert(gs::Gtid::agent(), 1).status() == gs::Status(GS_ERR_NO_TASK));
 	CHECK(tasks.insert(gs::Gtid(7), 0xffffffff).ok());
 	gs::Message message;
+	CHECK(tasks.apply(message).status() == gs::Status(GS_ERR_UNKNOWN_TASK)); // of no thread
+	message.raw().has = GS_HAS_GTID;
 	message.raw().gtid = 7;
 	message.raw().seqnum = 2;
 	CHECK((*tasks.apply(message))->seqnum == 2);
@@ -393,7 +397,7 @@ void a_mapping_goes_with_its_owner()
 	CHECK(gs_queue_format(static_cast<std::uint8_t *>(mapping->base()), mapping->len(), 64) == GS_OK);
 	CHECK(gs_queue_format(static_cast<std::uint8_t *>(mapping->base()), mapping->len(), 63) == GS_ERR_LAYOUT);
 	gs::Mapping moved = *std::move(mapping);
-	CHECK(gs::Queue::at(moved, gs::Abi())->slots() == 64);
+	CHECK(gs::Queue::at(moved, gs::Abi::latest())->slots() == 64);
 	CHECK(gs::Mapping::of(-1, 4096).status() == gs::Status(GS_ERR_SYSTEM));
 	// The peer takes pages of the caller's too.
 	auto words = *gs::Mapping::anonymous(GS_STATUS_WORD_REGION_BYTES);

@@ -124,7 +124,7 @@ private:
 
 	void task_new(const gs::Message &message)
 	{
-		auto inserted = tasks_->insert(message.gtid(), message.seqnum());
+		auto inserted = tasks_->insert(*message.gtid(), message.seqnum());
 		CHECK(inserted.ok() && message.status_word().has_value());
 		if (!inserted)
 			return;

@@ -103,7 +103,7 @@ void any_memory_is_a_queue_or_an_error()
 					std::memcpy(memory.base + at, words, sizeof words);
 				}
 		}
-		auto queue = gs::Queue::at(memory.base, memory.len, gs::Abi());
+		auto queue = gs::Queue::at(memory.base, memory.len, gs::Abi::latest());
 		if (!queue)
 			continue;
 		queues++;
@@ -179,7 +179,7 @@ void a_writer_meanwhile_changes_nothing_of_that()
 					 static_cast<std::uint32_t>(bits() % 0x4'0090), __ATOMIC_RELAXED);
 		}
 	});
-	auto queue = *gs::Queue::at(memory.base, memory.len, gs::Abi());
+	auto queue = *gs::Queue::at(memory.base, memory.len, gs::Abi::latest());
 	std::size_t answers = 0;
 	for (int round = 0; round < 20'000; round++) {
 		const auto message = queue.peek();

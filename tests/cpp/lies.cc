@@ -9,7 +9,7 @@ int main()
 	auto *bytes = static_cast<unsigned char *>(std::calloc(1, 8));
 	bytes[0] = GS_MSG_TASK_NEW;
 	bytes[2] = 56;
-	const auto message = ghostsched::Message::decode(ghostsched::Abi(), bytes, 56);
+	const auto message = ghostsched::Message::decode(ghostsched::Abi::latest(), bytes, 56);
 	std::free(bytes);
 	return message ? 0 : 1;
 }
