@@ -11,6 +11,8 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 const ORDER: u32 = SLOTS.trailing_zeros();
 const MASK: u64 = SLOTS as u64 - 1;
+/// The bits of a position that a ticket has: lap and slot.
+const TICKETS: u64 = u64::MAX >> (32 - ORDER);
 /// How often a pop by time begins anew after it lost the earliest to another.
 const TRIES: usize = 4;
 
@@ -228,6 +230,11 @@ const fn word(lap: u32, state: u32) -> u64 {
     (lap as u64) << 32 | state as u64
 }
 
+/// The lap of a position, where a word has it.
+const fn lap_bits(position: u64) -> u64 {
+    position << (32 - ORDER) & 0xffff_ffff_0000_0000
+}
+
 const fn lap_of(word: u64) -> u32 {
     (word >> 32) as u32
 }
@@ -251,6 +258,7 @@ impl Slot {
     }
 
     // Relaxed: by who has claimed the slot, or checked by reading the word again.
+    #[inline(always)]
     fn read(&self) -> Task {
         let barrier_and_flags = self.barrier_and_flags.load(Ordering::Relaxed);
         Task {
@@ -262,10 +270,12 @@ impl Slot {
         }
     }
 
-    /// -> EMPTY of the next lap.
-    fn free(&self, lap: u32) {
+    /// -> EMPTY of the lap after that of `position`.
+    #[inline(always)]
+    fn free(&self, position: u64) {
+        let next = lap_bits(position.wrapping_add(SLOTS as u64));
         // Release: pairs with the acquire of EMPTY in a push; the thread has been read.
-        self.word.store(word(lap.wrapping_add(1), EMPTY), Ordering::Release);
+        self.word.store(next | EMPTY as u64, Ordering::Release);
     }
 }
 
@@ -322,16 +332,14 @@ impl Ring {
             return Err(NoPush::WrongKind { kind });
         }
         let mut tail = self.tail.load(Ordering::Relaxed);
-        let mut lap = (tail >> ORDER) as u32;
         // Acquire: pairs with the release that freed the slot, after whose holder has read the last thread.
         let found = self.slot(tail).word.load(Ordering::Acquire);
-        if found != word(lap, EMPTY) {
-            tail = self.next_push(lap, found)?;
-            lap = (tail >> ORDER) as u32;
+        if found != lap_bits(tail) | EMPTY as u64 {
+            tail = self.next_push((tail >> ORDER) as u32, found)?;
         }
-        self.fill((tail & MASK) as usize, lap, task, 0);
+        self.fill(tail, task, 0);
         self.tail.store(tail.wrapping_add(1), Ordering::Relaxed);
-        Ok(Ticket::new(lap, (tail & MASK) as usize))
+        Ok(Ticket(tail & TICKETS))
     }
 
     /// Where a single producer goes on when the hint is not free: nowhere if the ring is full.
@@ -382,10 +390,9 @@ impl Ring {
             let found = slot.word.load(Ordering::Acquire);
             if found == word(lap, EMPTY) {
                 if exchange(&slot.word, found, word(lap, FILLING)) {
-                    let index = (tail & MASK) as usize;
-                    self.fill(index, lap, task, 0);
+                    self.fill(tail, task, 0);
                     self.tail.store(tail.wrapping_add(1), Ordering::Relaxed);
-                    return Ok(Ticket::new(lap, index));
+                    return Ok(Ticket(tail & TICKETS));
                 }
             } else {
                 let ahead = lap_of(found).wrapping_sub(lap);
@@ -414,8 +421,9 @@ impl Ring {
             let found = slot.word.load(Ordering::Acquire);
             let lap = lap_of(found);
             if found as u32 == EMPTY && exchange(&slot.word, found, word(lap, FILLING)) {
-                self.fill(index, lap, task, 1 << index);
-                return Ok(Ticket::new(lap, index));
+                let ticket = Ticket::new(lap, index);
+                self.fill(ticket.0, task, ticket.bit());
+                return Ok(ticket);
             }
         }
         Err(NoPush::Full)
@@ -423,8 +431,8 @@ impl Ring {
 
     /// Steps 3 and 4, by who has the slot to itself.
     #[inline]
-    fn fill(&self, index: usize, lap: u32, task: &Task, list: u64) {
-        let slot = &self.slots[index];
+    fn fill(&self, position: u64, task: &Task, list: u64) {
+        let slot = self.slot(position);
         // Release: pairs with the acquire fence in `watch`, which must not mix this thread's fields with the last's.
         fence(Ordering::Release);
         slot.gtid.store(task.gtid.bits(), Ordering::Relaxed);
@@ -437,7 +445,7 @@ impl Ring {
             self.listed.fetch_or(list, Ordering::Release);
         }
         // Release: pairs with the claim's compare-exchange, which lets its winner read the fields.
-        slot.word.store(word(lap, READY), Ordering::Release);
+        slot.word.store(lap_bits(position) | READY as u64, Ordering::Release);
     }
 
     /// Takes a thread for a CPU; `None` if there is none. Any number of poppers.
@@ -459,23 +467,33 @@ impl Ring {
     fn take(&self, state: u32, skip: u64) -> Option<Claim<'_>> {
         let kind = self.kind.load(Ordering::Relaxed);
         let listed = self.listed.load(Ordering::Relaxed) & !skip;
-        if (kind == Kind::Single as u32 || kind == Kind::Shared as u32) && listed == 0 {
-            // The usual case: the hint leads to the next thread.
+        // The usual case: first in first out (1 or 2), and the hint leads to the next thread.
+        if kind.wrapping_sub(1) < 2 && listed == 0 {
             let head = self.head.load(Ordering::Relaxed);
-            let (lap, index) = ((head >> ORDER) as u32, (head & MASK) as usize);
-            if self.slots[index].word.load(Ordering::Relaxed) == word(lap, READY)
-                && skip >> index & 1 == 0
-                && self.claim(index, lap, state)
+            let slot = self.slot(head);
+            let ready = lap_bits(head) | READY as u64;
+            if slot.word.load(Ordering::Relaxed) == ready
+                && skip & Ticket(head).bit() == 0
+                && self.claim(head, slot, ready, state)
             {
                 self.head.store(head.wrapping_add(1), Ordering::Relaxed);
                 return Some(Claim {
                     ring: self,
+                    slot,
                     position: head,
                 });
             }
         }
         let position = self.take_slowly(state, skip)?;
-        Some(Claim { ring: self, position })
+        Some(self.claimed(position))
+    }
+
+    fn claimed(&self, position: u64) -> Claim<'_> {
+        Claim {
+            ring: self,
+            slot: self.slot(position),
+            position,
+        }
     }
 
     /// The position of what was claimed.
@@ -514,7 +532,7 @@ impl Ring {
             let found = self.slots[index].word.load(Ordering::Relaxed);
             let ready = word(lap, READY);
             if found == ready && skip >> index & 1 == 0 {
-                claimed = self.claim(index, lap, state).then_some(at);
+                claimed = self.claim(at, &self.slots[index], ready, state).then_some(at);
             } else if found == ready || found == word(lap, FILLING) {
                 open = true; // the hint stays here: it is or becomes READY
             } else if found == word(lap, EMPTY) {
@@ -563,27 +581,29 @@ impl Ring {
                 }
             }
             let (_, found, index) = first?;
-            if self.claim(index, lap_of(found), state) {
-                return Some(Ticket::new(lap_of(found), index).0);
+            let position = Ticket::new(lap_of(found), index).0;
+            if self.claim(position, &self.slots[index], found, state) {
+                return Some(position);
             }
         }
         // Enough races lost: any is better than none.
         among().find_map(|(index, slot)| {
             let found = slot.word.load(Ordering::Relaxed);
-            let claimed = found as u32 == READY && self.claim(index, lap_of(found), state);
-            claimed.then(|| Ticket::new(lap_of(found), index).0)
+            let position = Ticket::new(lap_of(found), index).0;
+            let claimed = found as u32 == READY && self.claim(position, slot, found, state);
+            claimed.then_some(position)
         })
     }
 
-    /// Steps 5 and 5c: READY -> `state`.
+    /// Steps 5 and 5c: `ready` -> `state`, in the slot of `position`.
     #[inline]
-    fn claim(&self, index: usize, lap: u32, state: u32) -> bool {
+    fn claim(&self, position: u64, slot: &Slot, ready: u64, state: u32) -> bool {
         // Acquire, see `exchange`: pairs with the release of READY in `fill` and `put_back`.
-        if !exchange(&self.slots[index].word, word(lap, READY), word(lap, state)) {
+        if !exchange(&slot.word, ready, ready & !u64::from(u32::MAX) | u64::from(state)) {
             return false;
         }
         // A bit that belongs to this READY was set before it, so it is seen here.
-        let bit = 1 << index;
+        let bit = Ticket(position).bit();
         if self.listed.load(Ordering::Relaxed) & bit != 0 {
             self.listed.fetch_and(!bit, Ordering::Relaxed);
         }
@@ -593,11 +613,8 @@ impl Ring {
     /// By the agent: holds what it pushed, so that no CPU takes it meanwhile.
     pub fn hold(&self, ticket: Ticket) -> Result<Claim<'_>, NotHeld> {
         let (lap, index) = ((ticket.0 >> ORDER) as u32, (ticket.0 & MASK) as usize);
-        if self.claim(index, lap, HELD) {
-            return Ok(Claim {
-                ring: self,
-                position: ticket.0,
-            });
+        if self.claim(ticket.0, &self.slots[index], word(lap, READY), HELD) {
+            return Ok(self.claimed(ticket.0));
         }
         let found = self.slots[index].word.load(Ordering::Relaxed);
         Err(match SlotState::of(found) {
@@ -702,41 +719,37 @@ fn exchange(word: &AtomicU64, from: u64, to: u64) -> bool {
 #[must_use = "it is put back when dropped"]
 pub struct Claim<'r> {
     ring: &'r Ring,
+    slot: &'r Slot,
     position: u64, // lap and index
 }
 
 impl Claim<'_> {
-    #[inline]
-    fn slot(&self) -> &Slot {
-        self.ring.slot(self.position)
-    }
-
     const fn lap(&self) -> u32 {
         (self.position >> ORDER) as u32
     }
 
     /// The thread.
-    #[inline]
+    #[inline(always)]
     pub fn task(&self) -> Task {
-        self.slot().read()
+        self.slot.read()
     }
 
     /// The thread's gtid.
-    #[inline]
+    #[inline(always)]
     pub fn gtid(&self) -> Gtid {
         // Relaxed: the claim has acquired it.
-        Gtid::from_bits(self.slot().gtid.load(Ordering::Relaxed))
+        Gtid::from_bits(self.slot.gtid.load(Ordering::Relaxed))
     }
 
     /// Its push.
     pub const fn ticket(&self) -> Ticket {
-        Ticket::new(self.lap(), (self.position & MASK) as usize)
+        Ticket(self.position & TICKETS)
     }
 
     /// It is latched (or out, if the agent held it): frees the slot.
-    #[inline]
+    #[inline(always)]
     pub fn complete(self) {
-        self.slot().free(self.lap());
+        self.slot.free(self.position);
         mem::forget(self);
     }
 
@@ -744,7 +757,7 @@ impl Claim<'_> {
     pub fn fail(self, code: i32) {
         // Release: pairs with the acquire in `Failures::next`.
         let failed = word(self.lap(), code as u32 | FINAL);
-        self.slot().word.store(failed, Ordering::Release);
+        self.slot.word.store(failed, Ordering::Release);
         // Release: pairs with the swap in `failures`.
         self.ring.failed.fetch_or(self.ticket().bit(), Ordering::Release);
         mem::forget(self);
@@ -768,7 +781,7 @@ impl Drop for Claim<'_> {
         // Release: the bit is set before READY.
         self.ring.listed.fetch_or(self.ticket().bit(), Ordering::Release);
         // Release: pairs with the claim's compare-exchange; whoever wins it sees the bit.
-        self.slot().word.store(word(self.lap(), READY), Ordering::Release);
+        self.slot.word.store(word(self.lap(), READY), Ordering::Release);
     }
 }
 
@@ -797,7 +810,7 @@ impl Iterator for Failures<'_> {
                     code: found as u32 as i32,
                     task: slot.read(),
                 };
-                slot.free(lap_of(found));
+                slot.free(failure.ticket.0);
                 return Some(failure);
             }
         }
