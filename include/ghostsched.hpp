@@ -9,6 +9,10 @@
 #ifndef GHOSTSCHED_HPP
 #define GHOSTSCHED_HPP
 
+#if __cplusplus < 201703L
+#error "ghostsched.hpp needs C++17: compile with -std=c++17 or newer"
+#endif
+
 #include <sys/mman.h>
 
 #include <array>

@@ -148,7 +148,7 @@ pub struct Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the transaction is not in that state: {}", self.found)
+        write!(f, "somebody else was first: the transaction is {}", self.found)
     }
 }
 
